@@ -1,0 +1,44 @@
+//! Durations in the journal: whole microseconds, as a JSON number.
+//!
+//! For use as `#[serde(with = "micros")]`. Offsets count from the run's epoch.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Writes `duration` as whole microseconds.
+pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    of(*duration).serialize(serializer)
+}
+
+/// Reads whole microseconds.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_micros)
+}
+
+/// `duration` in whole microseconds; the largest `u64` when it is longer than that.
+#[must_use]
+pub fn of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The same for a duration that may be missing.
+pub mod option {
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, of};
+
+    /// Writes whole microseconds, or null.
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration.map(of).serialize(serializer)
+    }
+
+    /// Reads whole microseconds, or null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
+    }
+}
