@@ -217,7 +217,7 @@ pub struct Failure {
 }
 
 /// Closes the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct End {
     /// When the journal was closed.
     #[serde(with = "micros")]
