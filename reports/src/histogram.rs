@@ -1,8 +1,8 @@
 //! Latencies as HDR histograms: 1 microsecond to 10 minutes, in microseconds.
 //!
 //! Histograms are merged by addition and percentiles are read from the sum; a percentile is never
-//! averaged. On disk each is the V2 payload of HdrHistogram, deflated and in base64, the same text
-//! that an `.hlog` line carries.
+//! averaged. On disk each is the V2 payload of `HdrHistogram`, deflated and in base64, the same
+//! text that an `.hlog` line carries.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::micros;
 
 /// The longest latency that is told apart; longer ones are counted here. Ten minutes is longer
 /// than any time limit that a scenario may set.
-const LONGEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 /// Significant decimal digits of the histograms kept each second: within 1 %.
 pub const DIGITS_SECOND: u8 = 2;

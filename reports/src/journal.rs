@@ -141,6 +141,7 @@ impl Journal {
     }
 
     /// The next record; `None` at the end, which is also where the first damaged line begins.
+    #[expect(clippy::should_implement_trait, reason = "each step may fail, as with a file")]
     pub fn next(&mut self) -> Result<Option<Record>, JournalError> {
         let mut line = Vec::new();
         let length = self.lines.read_until(b'\n', &mut line).map_err(failed("read", &self.path))?;
@@ -149,6 +150,12 @@ impl Journal {
         };
         self.read += length as u64;
         Ok(Some(record))
+    }
+
+    /// The run directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// How many bytes stand behind the last good record: a torn tail. Right after

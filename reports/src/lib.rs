@@ -11,9 +11,19 @@
 //! The order of the modules is the order of the layers: a file uses only what stands above it.
 
 pub mod micros;
+pub mod number;
 pub mod outcome;
 pub mod histogram;
 pub mod event;
 pub mod run;
 pub mod record;
 pub mod journal;
+pub mod series;
+pub mod seconds;
+pub mod tables;
+pub mod analysis;
+pub mod objective;
+pub mod verdict;
+pub mod report;
+pub mod words;
+pub mod format;

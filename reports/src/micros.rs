@@ -27,7 +27,6 @@ pub mod option {
     use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, of};
 
     /// Writes whole microseconds, or null.
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,

@@ -9,6 +9,9 @@ use crate::micros;
 /// The version of `run.json` and of the journal. A reader refuses versions it does not know.
 pub const SCHEMA: u32 = 1;
 
+/// The phase that no objective looks at unless it names it: caches fill, compilers warm up.
+pub const WARM_UP: &str = "warm-up";
+
 /// A run, as planned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -152,5 +155,43 @@ impl Run {
     pub fn phase_at(&self, offset: Duration) -> usize {
         let after = self.phases.iter().position(|phase| offset < phase.end);
         after.unwrap_or(self.phases.len().saturating_sub(1))
+    }
+
+    /// The phases that count where nothing else is said: all but `warm-up`.
+    #[must_use]
+    pub fn scope(&self) -> Vec<usize> {
+        let counts = |(_, phase): &(usize, &Phase)| phase.name != WARM_UP;
+        self.phases.iter().enumerate().filter(counts).map(|(place, _)| place).collect()
+    }
+
+    /// The series of single requests.
+    #[must_use]
+    pub fn steps(&self) -> Vec<usize> {
+        let step = |(_, series): &(usize, &Series)| series.step.is_some();
+        self.series.iter().enumerate().filter(step).map(|(place, _)| place).collect()
+    }
+
+    /// The series of the requests of the journey whose whole is `journey`.
+    #[must_use]
+    pub fn steps_of(&self, journey: usize) -> Vec<usize> {
+        let name = self.series.get(journey).map(|series| &series.journey);
+        let of = |place: &usize| Some(&self.series[*place].journey) == name;
+        self.steps().into_iter().filter(of).collect()
+    }
+
+    /// The series of whole journeys.
+    #[must_use]
+    pub fn journeys(&self) -> Vec<usize> {
+        let whole = |(_, series): &(usize, &Series)| series.step.is_none();
+        self.series.iter().enumerate().filter(whole).map(|(place, _)| place).collect()
+    }
+}
+
+impl std::fmt::Display for Series {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.step {
+            Some(step) => write!(f, "{}/{step}", self.journey),
+            None => f.write_str(&self.journey),
+        }
     }
 }

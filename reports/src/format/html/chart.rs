@@ -1,0 +1,378 @@
+//! The timeline: three panels over one axis of time, drawn as SVG.
+//!
+//! The drawing library knows fixed colours only. It is given colours that nothing else has, and
+//! afterwards each is replaced by a variable of the style sheet, so that the same drawing serves
+//! light and dark screens and paper. No series is told by its colour alone: each differs in weight
+//! or form as well, and is named beside its panel.
+
+use std::fmt::Display;
+use std::ops::Range;
+use std::time::Duration;
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::format::FormatError;
+use crate::number;
+use crate::report::Report;
+use crate::words::Words;
+
+const WIDTH: u32 = 1200;
+const HEIGHT: u32 = 392;
+
+/// Room left of the panels for the numbers of the axes.
+const LEFT: u32 = 52;
+
+/// Room right of the panels for the names of the series.
+const RIGHT: u32 = 128;
+
+/// Room above the panels for the names of phases and faults.
+const TOP: u32 = 36;
+
+/// A line has at most this many points; more than a screen has columns shows nothing more.
+const POINTS_MAX: usize = 1500;
+
+const INK: RGBColor = RGBColor(1, 2, 3);
+const GRID: RGBColor = RGBColor(1, 2, 4);
+const OFFERED: RGBColor = RGBColor(1, 2, 5);
+const OK: RGBColor = RGBColor(1, 2, 6);
+const FAILED: RGBColor = RGBColor(1, 2, 7);
+const UNKNOWN: RGBColor = RGBColor(1, 2, 8);
+const P50: RGBColor = RGBColor(1, 2, 9);
+const P99: RGBColor = RGBColor(1, 2, 10);
+const BAND: RGBColor = RGBColor(1, 2, 11);
+const HATCH: RGBColor = RGBColor(1, 2, 12);
+
+/// What each colour becomes.
+const PAINTS: [(RGBColor, &str); 10] = [
+    (INK, "var(--ink)"),
+    (GRID, "var(--grid)"),
+    (OFFERED, "var(--offered)"),
+    (OK, "var(--ok)"),
+    (FAILED, "var(--failed)"),
+    (UNKNOWN, "var(--unknown)"),
+    (P50, "var(--p50)"),
+    (P99, "var(--p99)"),
+    (BAND, "var(--band)"),
+    (HATCH, "url(#hatch)"),
+];
+
+/// The hatching of outages.
+const DEFINITIONS: &str = "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" \
+patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><line x1=\"0\" y1=\"0\" x2=\"0\" \
+y2=\"6\" stroke=\"var(--failed)\" stroke-width=\"2\" stroke-opacity=\".6\"/></pattern></defs>";
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Points = Vec<(f64, f64)>;
+
+/// What the panels show.
+#[derive(Default)]
+struct Lines {
+    offered: Points,
+    ok: Points,
+    failed: Points,
+    not_ok: Points,
+    p50: Points,
+    p99: Points,
+}
+
+/// Spans in seconds that lie behind every panel.
+struct Spans {
+    faults: Vec<Range<f64>>,
+    outages: Vec<Range<f64>>,
+    phases: Vec<(f64, String)>,
+    end: f64,
+}
+
+/// Draws the timeline of a run.
+pub(super) fn timeline(report: &Report, words: &Words) -> Result<String, FormatError> {
+    let mut svg = String::new();
+    draw(report, words, &mut svg).map_err(|error| FormatError::Chart(error.to_string()))?;
+    Ok(painted(&svg, words))
+}
+
+fn draw(
+    report: &Report,
+    words: &Words,
+    svg: &mut String,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let spans = Spans::of(report);
+    let lines = Lines::of(report);
+    let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
+    let (above, panels) = root.split_vertically(TOP);
+    draw_lanes(&above, &spans)?;
+    let (rate, rest) = panels.split_vertically(130);
+    let (errors, latency) = rest.split_vertically(82);
+
+    let top = highest(&[&lines.offered, &lines.ok]);
+    let mut panel = Panel { area: &rate, spans: &spans, title: words.rate_axis, times: false };
+    panel.draw(
+        (0.0, top),
+        0.0..top,
+        |y| number::trimmed(*y, 1),
+        &[
+            Drawn::Line(&lines.offered, OFFERED, 1, words.offered),
+            Drawn::Line(&lines.ok, OK, 2, words.done_ok),
+        ],
+    )?;
+    panel = Panel { area: &errors, title: words.error_axis, ..panel };
+    let top = highest(&[&lines.not_ok]);
+    panel.draw(
+        (0.0, top),
+        0.0..top,
+        |y| number::trimmed(*y, 1),
+        &[
+            Drawn::Bars(&lines.not_ok, UNKNOWN, words.unknown),
+            Drawn::Bars(&lines.failed, FAILED, words.failed),
+        ],
+    )?;
+    panel = Panel { area: &latency, title: words.latency_axis, times: true, ..panel };
+    let decades = decades(&lines);
+    panel.draw(
+        (decades.start, decades.end),
+        decades.log_scale(),
+        |y| number::trimmed(*y, 3),
+        &[Drawn::Line(&lines.p50, P50, 1, "p50"), Drawn::Line(&lines.p99, P99, 2, "p99")],
+    )?;
+    root.present()?;
+    Ok(())
+}
+
+impl Spans {
+    fn of(report: &Report) -> Self {
+        let analysis = &report.analysis;
+        let end = analysis.load_end.as_secs_f64().max(1.0);
+        let faults = analysis.failovers.iter().map(|failover| {
+            let marks = &failover.marks;
+            let begin = marks.began.map_or(end, |began| began.as_secs_f64());
+            let undo = marks.undo_began.or(marks.over());
+            begin..undo.map_or(end, |undo| undo.as_secs_f64()).min(end)
+        });
+        let front = analysis.probing.first().into_iter().flat_map(|front| &front.outages);
+        let outages = front.map(|outage| {
+            outage.begin.as_secs_f64()..(outage.begin + outage.length).as_secs_f64().min(end)
+        });
+        let reached = report.run.phases.iter().filter(|phase| phase.begin < analysis.load_end);
+        let phases = reached.map(|phase| (phase.begin.as_secs_f64(), phase.name.clone()));
+        Self { faults: faults.collect(), outages: outages.collect(), phases: phases.collect(), end }
+    }
+
+    /// The column of a moment in the whole drawing.
+    fn column(&self, moment: f64) -> i32 {
+        let room = f64::from(WIDTH - LEFT - RIGHT);
+        let column = f64::from(LEFT) + moment / self.end * room;
+        #[expect(clippy::cast_possible_truncation, reason = "a column of a drawing")]
+        let column = column.round() as i32;
+        column
+    }
+}
+
+impl Lines {
+    fn of(report: &Report) -> Self {
+        let ms = |span: Duration| (span.as_secs_f64() * 1e3).max(0.001);
+        let mut lines = Self::default();
+        for rows in report.tables.seconds.chunk_by(|a, b| a.second == b.second) {
+            let middle = f64::from(rows[0].second) + 0.5;
+            let sum = |count: fn(&crate::seconds::Second) -> u64| {
+                (middle, number::float(rows.iter().map(count).sum()))
+            };
+            lines.offered.push(sum(|row| row.due));
+            lines.ok.push(sum(|row| row.journeys.ok));
+            lines.failed.push(sum(|row| row.requests.failed));
+            lines.not_ok.push(sum(|row| row.requests.not_ok()));
+            let p50 = rows.iter().filter_map(|row| row.p50).max();
+            let p99 = rows.iter().filter_map(|row| row.p99).max();
+            lines.p50.extend(p50.map(|p50| (middle, ms(p50))));
+            lines.p99.extend(p99.map(|p99| (middle, ms(p99))));
+        }
+        lines
+    }
+}
+
+/// At most `POINTS_MAX` points that keep every low and every high.
+fn thinned(points: &[(f64, f64)]) -> Points {
+    if points.len() <= POINTS_MAX {
+        return points.to_vec();
+    }
+    let bucket = points.len().div_ceil(POINTS_MAX / 2);
+    let extremes = points.chunks(bucket).flat_map(|bucket| {
+        let by_value = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+        let low = bucket.iter().min_by(by_value).copied();
+        let high = bucket.iter().max_by(by_value).copied();
+        let mut both: Points = low.into_iter().chain(high).collect();
+        both.sort_by(|a, b| a.0.total_cmp(&b.0));
+        both
+    });
+    extremes.collect()
+}
+
+/// A little more than the highest point, so that it does not touch the panel's edge.
+fn highest(lines: &[&Points]) -> f64 {
+    let values = lines.iter().flat_map(|line| line.iter()).map(|(_, value)| *value);
+    (values.fold(0.0, f64::max) * 1.08).max(1.0)
+}
+
+/// Whole decades around all latencies.
+fn decades(lines: &Lines) -> Range<f64> {
+    let values = || lines.p50.iter().chain(&lines.p99).map(|(_, value)| *value);
+    let low = values().fold(f64::INFINITY, f64::min);
+    let high = values().fold(0.0, f64::max);
+    if high <= 0.0 {
+        return 1.0..10.0;
+    }
+    10f64.powf(low.log10().floor())..10f64.powf((high * 1.001).log10().ceil())
+}
+
+/// The names of phases and faults above the panels.
+fn draw_lanes(area: &Area<'_>, spans: &Spans) -> Result<(), Box<dyn std::error::Error>> {
+    let style = TextStyle::from(("sans-serif", 12)).color(&INK);
+    for (begin, name) in &spans.phases {
+        let column = spans.column(*begin);
+        area.draw(&Text::new(name.clone(), (column + 3, 3), style.clone()))?;
+        area.draw(&PathElement::new(vec![(column, 0), (column, 36)], GRID))?;
+    }
+    for (place, span) in (1..).zip(&spans.faults).filter(|(_, span)| span.start < span.end) {
+        let (begin, end) = (spans.column(span.start), spans.column(span.end));
+        area.draw(&Rectangle::new([(begin, 20), (end.max(begin + 2), 36)], BAND.filled()))?;
+        area.draw(&Text::new(format!("F{place}"), (begin + 3, 22), style.clone()))?;
+    }
+    Ok(())
+}
+
+/// Something drawn in a panel, with its name.
+enum Drawn<'a> {
+    Line(&'a Points, RGBColor, u32, &'a str),
+    Bars(&'a Points, RGBColor, &'a str),
+}
+
+#[derive(Clone, Copy)]
+struct Panel<'a, 'b> {
+    area: &'a Area<'b>,
+    spans: &'a Spans,
+    title: &'a str,
+    times: bool,
+}
+
+impl Panel<'_, '_> {
+    fn draw<Y>(
+        &self,
+        (floor, ceiling): (f64, f64),
+        range: Y,
+        told: impl Fn(&f64) -> String,
+        all: &[Drawn<'_>],
+    ) -> Result<(), Box<dyn std::error::Error>>
+    where
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let spans = self.spans;
+        let mut chart = ChartBuilder::on(self.area)
+            .margin_top(8)
+            .margin_right(RIGHT)
+            .set_label_area_size(LabelAreaPosition::Left, LEFT)
+            .set_label_area_size(LabelAreaPosition::Bottom, if self.times { 22 } else { 4 })
+            .build_cartesian_2d(0.0..spans.end, range)?;
+        let full = |span: &Range<f64>| [(span.start, floor), (span.end, ceiling)];
+        let shown = spans.faults.iter().filter(|span| span.start < span.end);
+        chart.draw_series(shown.map(|span| Rectangle::new(full(span), BAND.filled())))?;
+        let style = TextStyle::from(("sans-serif", 11)).color(&INK);
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style(style.clone())
+            .x_labels(if self.times { 12 } else { 0 })
+            .y_labels(4)
+            .x_label_formatter(&|x| format!("{} s", number::trimmed(*x, 1)))
+            .y_label_formatter(&told)
+            .draw()?;
+        let marks = spans.phases.iter().map(|(begin, _)| {
+            PathElement::new(vec![(*begin, floor), (*begin, ceiling)], GRID.stroke_width(1))
+        });
+        chart.draw_series(marks)?;
+        for one in all {
+            match one {
+                Drawn::Line(points, colour, weight, _) => {
+                    let style = colour.stroke_width(*weight);
+                    chart.draw_series(LineSeries::new(thinned(points), style))?;
+                }
+                Drawn::Bars(points, colour, _) => {
+                    let tall = thinned(points).into_iter().filter(|(_, value)| *value > 0.0);
+                    chart.draw_series(tall.map(|(middle, value)| {
+                        let bar = [(middle - 0.5, 0.0), (middle + 0.5, value)];
+                        Rectangle::new(bar, colour.filled())
+                    }))?;
+                }
+            }
+        }
+        let hatched = spans.outages.iter().map(full);
+        chart.draw_series(hatched.map(|span| Rectangle::new(span, HATCH.filled())))?;
+        self.name(all)
+    }
+
+    /// Names what is drawn, right of the panel.
+    fn name(&self, all: &[Drawn<'_>]) -> Result<(), Box<dyn std::error::Error>> {
+        let style = TextStyle::from(("sans-serif", 12)).color(&INK);
+        let middle = style.pos(Pos::new(HPos::Left, VPos::Center));
+        let left = column(WIDTH - RIGHT + 8);
+        self.area.draw(&Text::new(self.title.to_owned(), (left, 14), middle.clone()))?;
+        for (row, one) in (1..).zip(all) {
+            let y = 14 + row * 18;
+            let name = match one {
+                Drawn::Line(_, colour, weight, name) => {
+                    let sample = vec![(left, y), (left + 18, y)];
+                    self.area.draw(&PathElement::new(sample, colour.stroke_width(*weight)))?;
+                    name
+                }
+                Drawn::Bars(_, colour, name) => {
+                    let sample = [(left + 4, y - 5), (left + 14, y + 5)];
+                    self.area.draw(&Rectangle::new(sample, colour.filled()))?;
+                    name
+                }
+            };
+            self.area.draw(&Text::new((*name).to_owned(), (left + 24, y), middle.clone()))?;
+        }
+        Ok(())
+    }
+}
+
+fn column(column: u32) -> i32 {
+    i32::try_from(column).unwrap_or(i32::MAX)
+}
+
+/// The drawing with the style sheet's colours, as part of a page: it needs no name space, scales
+/// with its place, and says what it is to those who cannot see it.
+fn painted(svg: &str, words: &Words) -> String {
+    let size = format!("width=\"{WIDTH}\" height=\"{HEIGHT}\" ");
+    let role = format!("role=\"img\" aria-label=\"{}\" ", words.timeline);
+    let mut svg = svg.replacen(&size, &role, 1);
+    svg = svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
+    svg = svg.replacen(">\n", &format!(">\n{DEFINITIONS}\n"), 1);
+    for (RGBColor(red, green, blue), paint) in PAINTS {
+        svg = svg.replace(&format!("\"#{red:02X}{green:02X}{blue:02X}\""), &quoted(paint));
+    }
+    svg
+}
+
+fn quoted(text: impl Display) -> String {
+    format!("\"{text}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_bad_second_of_twelve_hours_stays_visible() {
+        let mut points: Points = (0..43_200).map(|second| (f64::from(second), 300.0)).collect();
+        points[20_000].1 = 0.0;
+        points[30_000].1 = 900.0;
+        let thinned = thinned(&points);
+        assert!(thinned.len() <= POINTS_MAX);
+        assert!(thinned.contains(&(20_000.0, 0.0)));
+        assert!(thinned.contains(&(30_000.0, 900.0)));
+    }
+}
