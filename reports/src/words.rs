@@ -98,6 +98,7 @@ words! {
     last_failure_after: "last failure after the undo", "원복 후 마지막 실패";
     in_band: "performance back in band", "성능 회복";
     restored: "restored", "원상 복구 확인";
+    since_effect: "since the effect", "발생 후 경과";
     evidence: "evidence", "발생 증거";
     not_proven: "not proven", "증거 없음";
     not_restored: "not restored", "원상 복구 실패";
@@ -164,7 +165,7 @@ words! {
     cut_off: "The record was cut off; bytes left unread:", "기록이 중간에 끊겼습니다. 읽지 못한 바이트:";
     left_out: "Requests not ok that are counted but not kept one by one:", "건수만 세고 개별 기록하지 않은 비정상 요청:";
     details: "Details", "상세";
-    band_hint: "Shaded: fault, from call to undo. Hatched: outage at the front door.", "음영: 장애(호출~원복). 빗금: 서비스 중단.";
+    band_hint: "Shaded: fault, from call to undo. Hatched: outage at the front door. Grey: not valid.", "음영: 장애(호출~원복). 빗금: 서비스 중단. 회색: 무효한 초.";
     per_second: "Per second", "초당";
 }
 
@@ -367,7 +368,7 @@ impl Lang {
                 "1분 이상 연결 불가 (Google Compute Engine SLA 방식)",
             ),
             Definition::Gap => {
-                self.pick("longest gap between two ok answers", "정상 응답 사이의 최장 공백")
+                self.pick("longest gap between two good answers", "정상 응답 사이의 최장 공백")
             }
             Definition::UserUptime => self.pick(
                 "mean uptime of the users (Meaningful Availability, NSDI 2020)",
@@ -391,7 +392,6 @@ impl Lang {
                 number::percent(share),
                 number::duration(slot)
             ),
-            (Value::Span(span, resolution), _) if resolution.is_zero() => number::duration(span),
             (Value::Span(span, resolution), _) => number::span(span, resolution),
             (Value::TooShort(needed), Self::En) => {
                 format!("the run is too short: it takes {}", number::duration(needed))

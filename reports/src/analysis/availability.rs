@@ -201,17 +201,17 @@ fn connectivity(front: Option<&Probing>, scope: &Scope) -> Value {
     Value::Share(1.0 - down.as_secs_f64() / scope.length().as_secs_f64())
 }
 
-/// The longest gap between ok answers of the load, where answers name who gave them; else between
-/// good probes at the front door. The moments within a second, between the first and the last
-/// answer of each instance, are not recorded: a gap shorter than a second may stay unseen.
+/// The longest gap between good probes at the front door. Without probes, the one between answers
+/// of the load: of those only the first and the last of each second are recorded, so that a gap
+/// may be up to two seconds longer than it looks.
 fn gap(run: &Run, tables: &Tables, scope: &Scope) -> Value {
-    let mut spans: Vec<(Duration, Duration)> =
-        tables.served.iter().map(|served| (served.first, served.last)).collect();
-    let mut resolution = Duration::ZERO;
+    let good = tables.probes.iter().take(1).flatten();
+    let good = good.filter(|probe| probe.valid && probe.cause.is_none());
+    let mut spans: Vec<(Duration, Duration)> = good.map(|probe| (probe.done, probe.done)).collect();
+    let mut resolution = run.prober.period;
     if spans.is_empty() {
-        let good = tables.probes.iter().take(1).flatten().filter(|probe| probe.cause.is_none());
-        spans = good.map(|probe| (probe.done, probe.done)).collect();
-        resolution = run.prober.period;
+        spans = tables.served.iter().map(|served| (served.first, served.last)).collect();
+        resolution = Duration::from_secs(2);
     }
     if spans.len() < 2 {
         return Value::NotRecorded;

@@ -11,8 +11,10 @@
 //!
 //! Undoing a fault is a second fault: what fails after it is counted apart, as fail-back. A request
 //! hurts from the moment it was due, and one that was on its way when the fault was called from the
-//! moment it ended.
+//! moment it ended. A system that fails now and then by itself is not blamed on the fault: only
+//! seconds with more failures than was usual before set marks.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -91,7 +93,9 @@ pub struct Failover {
 /// What each fault did, by its place; the downtime is not filled in yet.
 #[must_use]
 pub fn failovers(run: &Run, tables: &Tables, marks: &[Marks]) -> Vec<Failover> {
-    let band = Band::before(run, tables, marks);
+    let before = usual_seconds(run, tables, marks);
+    let band = Band::of(&before);
+    let calm = calm_seconds(tables, &before);
     let all = marks.iter().zip(&run.faults);
     all.map(|(own, fault)| {
         let Some(began) = own.began else {
@@ -99,10 +103,10 @@ pub fn failovers(run: &Run, tables: &Tables, marks: &[Marks]) -> Vec<Failover> {
         };
         let end = window_end(own, marks).unwrap_or_else(|| tables.load_end());
         let mut story = Failover { marks: own.clone(), ..Failover::default() };
-        story.find_failures(tables, began, end);
+        story.find_failures(tables, &calm, began..end);
         story.find_detection(tables, began..end);
         let from = own.undo_began.or(own.effective).unwrap_or(began);
-        story.in_band = band.as_ref().and_then(|band| band.back(tables, from..end));
+        story.in_band = band.as_ref().and_then(|band| band.back(tables, &calm, from..end));
         let served_before = |name: &str| answers(run, tables, name).any(|one| one.first < began);
         let served: Vec<_> =
             fault.instances.iter().filter(|name| served_before(name)).map(String::as_str).collect();
@@ -121,7 +125,8 @@ fn window_end(own: &Marks, marks: &[Marks]) -> Option<Duration> {
 }
 
 impl Failover {
-    fn find_failures(&mut self, tables: &Tables, began: Duration, end: Duration) {
+    fn find_failures(&mut self, tables: &Tables, calm: &BTreeSet<u32>, window: Range<Duration>) {
+        let Range { start: began, end } = window;
         let undo = self.marks.undo_began.unwrap_or(end);
         for hurt in &tables.hurts {
             if hurt.done < began || hurt.due >= end {
@@ -130,7 +135,9 @@ impl Failover {
             let in_flight = hurt.due < began;
             self.in_flight_lost += u64::from(in_flight);
             let moment = if in_flight { hurt.done } else { hurt.due };
-            self.see(moment, undo);
+            if !calm.contains(&second_of(hurt.due)) {
+                self.see(moment, undo);
+            }
             let harm = if moment < undo { &mut self.during } else { &mut self.after };
             harm.add(hurt.outcome);
         }
@@ -141,12 +148,18 @@ impl Failover {
             }
         }
         if tables.end.as_ref().is_some_and(|end| end.failures_left_out > 0) {
-            self.count_by_second(&tables.seconds, began..end, undo);
+            self.count_by_second(&tables.seconds, calm, began..end, undo);
         }
     }
 
     /// The raw failures are not all there: whole seconds know how many there were.
-    fn count_by_second(&mut self, rows: &[Second], window: Range<Duration>, undo: Duration) {
+    fn count_by_second(
+        &mut self,
+        rows: &[Second],
+        calm: &BTreeSet<u32>,
+        window: Range<Duration>,
+        undo: Duration,
+    ) {
         let (mut during, mut after) = (Harm::default(), Harm::default());
         for row in rows.iter().filter(|row| row.requests.not_ok() > 0) {
             let second = Duration::from_secs(u64::from(row.second));
@@ -154,7 +167,9 @@ impl Failover {
                 continue;
             }
             let moment = second.max(window.start);
-            self.see(moment, undo);
+            if !calm.contains(&row.second) {
+                self.see(moment, undo);
+            }
             let harm = if moment < undo { &mut during } else { &mut after };
             harm.failed += row.requests.failed;
             harm.unknown += row.requests.unknown;
@@ -241,6 +256,33 @@ fn served_again(run: &Run, tables: &Tables, name: &str, marks: &Marks) -> Option
     Some(if again.first >= from { again.first } else { again.last })
 }
 
+/// The whole seconds before the first fault, the warm-up left out: what is usual.
+fn usual_seconds<'a>(run: &Run, tables: &'a Tables, marks: &[Marks]) -> Vec<&'a Second> {
+    let first = marks.iter().filter_map(|marks| marks.began).min().unwrap_or_default();
+    let scope = run.scope();
+    let rows = tables.seconds.iter().filter(|row| {
+        let end = Duration::from_secs(u64::from(row.second) + 1);
+        scope.contains(&row.phase) && end <= first && row.due > 0
+    });
+    rows.collect()
+}
+
+/// The seconds in which no more went wrong than was usual; three standard deviations of a Poisson
+/// count are allowed.
+fn calm_seconds(tables: &Tables, usual: &[&Second]) -> BTreeSet<u32> {
+    let sum = |count: fn(&Second) -> u64| usual.iter().map(|row| count(row)).sum();
+    let share = number::share(sum(|row| row.requests.not_ok()), sum(|row| row.requests.total()));
+    let calm = tables.seconds.iter().filter(|row| {
+        let expected = share.unwrap_or(0.0) * number::float(row.requests.total());
+        number::float(row.requests.not_ok()) <= expected + 3.0 * expected.sqrt()
+    });
+    calm.map(|row| row.second).collect()
+}
+
+fn second_of(moment: Duration) -> u32 {
+    u32::try_from(moment.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// What was usual before the first fault.
 struct Band {
     /// Ok requests per journey due.
@@ -251,42 +293,40 @@ struct Band {
 
 impl Band {
     /// `None` when there are too few seconds to know what is usual.
-    fn before(run: &Run, tables: &Tables, marks: &[Marks]) -> Option<Self> {
-        let first = marks.iter().filter_map(|marks| marks.began).min()?;
-        let scope = run.scope();
-        let rows = tables.seconds.iter().filter(|row| {
-            let end = Duration::from_secs(u64::from(row.second) + 1);
-            scope.contains(&row.phase) && end <= first && row.due > 0
-        });
-        let rows: Vec<&Second> = rows.collect();
-        let mut p99s: Vec<Duration> = rows.iter().filter_map(|row| row.p99).collect();
+    fn of(usual: &[&Second]) -> Option<Self> {
+        let mut p99s: Vec<Duration> = usual.iter().filter_map(|row| row.p99).collect();
         p99s.sort_unstable();
         let p99 = *p99s.get(p99s.len() * 9 / 10)?;
-        let (due, ok) =
-            rows.iter().fold((0, 0), |sum, row| (sum.0 + row.due, sum.1 + row.requests.ok));
+        let due = usual.iter().map(|row| row.due).sum();
+        let ok = usual.iter().map(|row| row.requests.ok).sum();
         let ok_share = number::share(ok, due)?;
-        (rows.len() >= BACK_IN_BAND_FOR).then_some(Self { ok_share, p99 })
+        (usual.len() >= BACK_IN_BAND_FOR).then_some(Self { ok_share, p99 })
     }
 
     /// The ok requests of a second are compared with what its own arrivals would have made, so
     /// that a changing load is no disturbance. Three standard deviations of a Poisson count are
     /// allowed besides.
-    fn holds(&self, row: &Second) -> bool {
+    fn holds(&self, row: &Second, calm: &BTreeSet<u32>) -> bool {
         let expected = self.ok_share * number::float(row.due);
         let least = BAND_OK * expected - 3.0 * expected.sqrt();
         let fast = row.p99.is_some_and(|p99| p99 <= self.p99.mul_f64(BAND_P99));
-        number::float(row.requests.ok) >= least && row.requests.not_ok() == 0 && fast
+        number::float(row.requests.ok) >= least && calm.contains(&row.second) && fast
     }
 
     /// When the first of `BACK_IN_BAND_FOR` good seconds in a row begins.
-    fn back(&self, tables: &Tables, window: Range<Duration>) -> Option<Duration> {
+    fn back(
+        &self,
+        tables: &Tables,
+        calm: &BTreeSet<u32>,
+        window: Range<Duration>,
+    ) -> Option<Duration> {
         let begin = |row: &Second| Duration::from_secs(u64::from(row.second));
         let rows = tables.seconds.iter().filter(|row| {
             begin(row) + Duration::from_secs(1) > window.start
                 && begin(row) + Duration::from_secs(1) <= window.end
         });
         let rows: Vec<&Second> = rows.filter(|row| row.due > 0).collect();
-        let good = |rows: &&[&Second]| rows.iter().all(|row| self.holds(row));
+        let good = |rows: &&[&Second]| rows.iter().all(|row| self.holds(row, calm));
         let found = rows.windows(BACK_IN_BAND_FOR).find(good)?;
         Some(begin(found[0]).max(window.start))
     }

@@ -80,7 +80,8 @@ struct Lines {
 
 /// Spans in seconds that lie behind every panel.
 struct Spans {
-    faults: Vec<Range<f64>>,
+    faults: Vec<(Range<f64>, String)>,
+    invalid: Vec<Range<f64>>,
     outages: Vec<Range<f64>>,
     phases: Vec<(f64, String)>,
     end: f64,
@@ -144,11 +145,18 @@ impl Spans {
     fn of(report: &Report) -> Self {
         let analysis = &report.analysis;
         let end = analysis.load_end.as_secs_f64().max(1.0);
-        let faults = analysis.failovers.iter().map(|failover| {
+        let planned = (1..).zip(&report.run.faults).zip(&analysis.failovers);
+        let faults = planned.map(|((place, fault), failover)| {
             let marks = &failover.marks;
             let begin = marks.began.map_or(end, |began| began.as_secs_f64());
             let undo = marks.undo_began.or(marks.over());
-            begin..undo.map_or(end, |undo| undo.as_secs_f64()).min(end)
+            let undo = undo.map_or(end, |undo| undo.as_secs_f64()).min(end);
+            (begin..undo, format!("F{place} {}", fault.name))
+        });
+        let faults = faults.filter(|(span, _)| span.start < span.end);
+        let invalid = analysis.validity.invalid.keys().map(|second| {
+            let begin = f64::from(*second);
+            begin..(begin + 1.0).min(end)
         });
         let front = analysis.probing.first().into_iter().flat_map(|front| &front.outages);
         let outages = front.map(|outage| {
@@ -156,7 +164,13 @@ impl Spans {
         });
         let reached = report.run.phases.iter().filter(|phase| phase.begin < analysis.load_end);
         let phases = reached.map(|phase| (phase.begin.as_secs_f64(), phase.name.clone()));
-        Self { faults: faults.collect(), outages: outages.collect(), phases: phases.collect(), end }
+        Self {
+            faults: faults.collect(),
+            invalid: invalid.collect(),
+            outages: outages.collect(),
+            phases: phases.collect(),
+            end,
+        }
     }
 
     /// The column of a moment in the whole drawing.
@@ -173,7 +187,9 @@ impl Lines {
     fn of(report: &Report) -> Self {
         let ms = |span: Duration| (span.as_secs_f64() * 1e3).max(0.001);
         let mut lines = Self::default();
-        for rows in report.tables.seconds.chunk_by(|a, b| a.second == b.second) {
+        let end = report.analysis.load_end.as_secs_f64();
+        let rows = report.tables.seconds.chunk_by(|a, b| a.second == b.second);
+        for rows in rows.filter(|rows| f64::from(rows[0].second) < end) {
             let middle = f64::from(rows[0].second) + 0.5;
             let sum = |count: fn(&crate::seconds::Second) -> u64| {
                 (middle, number::float(rows.iter().map(count).sum()))
@@ -233,10 +249,13 @@ fn draw_lanes(area: &Area<'_>, spans: &Spans) -> Result<(), Box<dyn std::error::
         area.draw(&Text::new(name.clone(), (column + 3, 3), style.clone()))?;
         area.draw(&PathElement::new(vec![(column, 0), (column, 36)], GRID))?;
     }
-    for (place, span) in (1..).zip(&spans.faults).filter(|(_, span)| span.start < span.end) {
+    for (place, (span, name)) in spans.faults.iter().enumerate() {
         let (begin, end) = (spans.column(span.start), spans.column(span.end));
         area.draw(&Rectangle::new([(begin, 20), (end.max(begin + 2), 36)], BAND.filled()))?;
-        area.draw(&Text::new(format!("F{place}"), (begin + 3, 22), style.clone()))?;
+        let next = spans.faults.get(place + 1).map_or(spans.end, |(next, _)| next.start);
+        let room = usize::try_from((spans.column(next) - begin) / 7).unwrap_or(0);
+        let name: String = name.chars().take(room).collect();
+        area.draw(&Text::new(name, (begin + 3, 22), style.clone()))?;
     }
     Ok(())
 }
@@ -275,8 +294,10 @@ impl Panel<'_, '_> {
             .set_label_area_size(LabelAreaPosition::Bottom, if self.times { 22 } else { 4 })
             .build_cartesian_2d(0.0..spans.end, range)?;
         let full = |span: &Range<f64>| [(span.start, floor), (span.end, ceiling)];
-        let shown = spans.faults.iter().filter(|span| span.start < span.end);
-        chart.draw_series(shown.map(|span| Rectangle::new(full(span), BAND.filled())))?;
+        let bands = spans.faults.iter().map(|(span, _)| Rectangle::new(full(span), BAND.filled()));
+        chart.draw_series(bands)?;
+        let invalid = spans.invalid.iter().map(|span| Rectangle::new(full(span), GRID.filled()));
+        chart.draw_series(invalid)?;
         let style = TextStyle::from(("sans-serif", 11)).color(&INK);
         chart
             .configure_mesh()

@@ -146,7 +146,7 @@ fn marks_table(failover: &Failover, lang: Lang) -> Table {
         let since = at.as_secs_f64() - effect.as_secs_f64();
         vec![name.to_owned(), number::seconds(at), format!("{since:+.2} s")]
     });
-    let head = vec![words.mark, words.at, words.effective];
+    let head = vec![words.mark, words.at, words.since_effect];
     Table { head, rows: rows.collect(), none: None }
 }
 

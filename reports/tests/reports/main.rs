@@ -1,0 +1,6 @@
+//! Whole journals in, whole reports out.
+
+mod golden;
+mod known_answers;
+mod layers;
+mod support;
