@@ -393,3 +393,52 @@ fn normalised(name: &str) -> String {
     let name: String = name.to_lowercase().chars().filter(kept).collect();
     name.trim_start_matches(['-', '_']).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_named_as_compose_would() {
+        let named = "name: from-file\nservices: {}\n";
+        let plain = "services: {}\n";
+        let env = |name: &str| BTreeMap::from([("COMPOSE_PROJECT_NAME".into(), name.into())]);
+        assert_eq!(project(named, Some("Given"), &env("from-env")), "given");
+        assert_eq!(project(named, None, &env("from-env")), "from-env");
+        assert_eq!(project(named, None, &BTreeMap::new()), "from-file");
+        assert_eq!(project(plain, None, &BTreeMap::new()), "my_shop2");
+    }
+
+    #[test]
+    fn an_extension_is_read_from_the_file() {
+        let (_directory, compose) = compose("x-rehearsal: { build-images: tools/build }\n");
+        let program = compose.build_images().unwrap();
+        assert_eq!(program, directory(compose.file()).join("tools/build"));
+        assert_eq!(compose.extension("x-other"), None);
+    }
+
+    #[test]
+    fn a_file_that_is_no_yaml_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("compose.yml");
+        std::fs::write(&file, "services: [").unwrap();
+        let error = Compose::of(&file, None, &BTreeMap::new()).unwrap_err().to_string();
+        assert!(error.contains("compose.yml` is not a compose file"), "{error}");
+    }
+
+    fn project(text: &str, given: Option<&str>, env: &BTreeMap<String, String>) -> String {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("_My_Shop.2/compose.yml");
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        Compose::of(&file, given, env).unwrap().project().to_owned()
+    }
+
+    fn compose(text: &str) -> (tempfile::TempDir, Compose) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("compose.yml");
+        std::fs::write(&file, text).unwrap();
+        let compose = Compose::of(&file, Some("shop"), &BTreeMap::new()).unwrap();
+        (directory, compose)
+    }
+}

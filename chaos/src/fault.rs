@@ -118,3 +118,56 @@ impl fmt::Display for Fault {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_reads_as_it_is_written() {
+        assert_eq!(read(r#"{ "do": "kill" }"#), "kill was-1");
+        assert_eq!(read(r#"{ "do": "kill", "signal": "TERM" }"#), "kill was-1 with SIGTERM");
+        assert_eq!(read(r#"{ "do": "stop" }"#), "stop was-1 with 10s of grace");
+        assert_eq!(
+            read(r#"{ "do": "stop", "grace": "1500ms" }"#),
+            "stop was-1 with 1s 500ms of grace"
+        );
+        assert_eq!(read(r#"{ "do": "pause" }"#), "pause was-1");
+        assert_eq!(read(r#"{ "do": "restart", "grace": "2s" }"#), "restart was-1 with 2s of grace");
+    }
+
+    #[test]
+    fn what_no_fault_knows_is_an_error() {
+        for wrong in [
+            r#"{ "do": "explode" }"#,
+            r#"{ "do": "pause", "grace": "1s" }"#,
+            r#"{ "do": "stop", "grace": "soon" }"#,
+            r#"{ "do": "stop", "grace": 3 }"#,
+            r#"{ "do": "kill", "signal": "SIGHUP" }"#,
+        ] {
+            assert!(serde_json::from_str::<Fault>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_fault_survives_being_written() {
+        let fault = Fault::Stop(Stop { grace: Duration::from_millis(2500) });
+        let written = serde_json::to_string(&fault).unwrap();
+        assert_eq!(written, r#"{"do":"stop","grace":"2s 500ms"}"#);
+        assert_eq!(serde_json::from_str::<Fault>(&written).unwrap(), fault);
+    }
+
+    #[test]
+    fn the_schema_names_each_fault_and_what_belongs_to_it() {
+        let schema = schemars::schema_for!(Fault).to_value();
+        let variants = schema["oneOf"].as_array().unwrap();
+        let stop = &variants[0]["properties"];
+        assert_eq!(variants.len(), 4);
+        assert_eq!(stop["do"]["const"], "stop");
+        assert_eq!(stop["grace"]["format"], "duration");
+    }
+
+    fn read(written: &str) -> String {
+        serde_json::from_str::<Fault>(written).unwrap().on("was-1")
+    }
+}

@@ -38,7 +38,7 @@ pub enum Mark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what could not be restored must be said"]
 pub struct Healed {
-    /// What was done, in words and in order; empty when there was nothing to do.
+    /// What was done and what failed, in words and in order; empty when there was nothing to do.
     pub steps: Vec<String>,
     /// How it ended.
     pub end: End,
@@ -138,6 +138,7 @@ async fn bring_back<P: Platform>(platform: &P, intent: &Intent, steps: &mut Vec<
             Err(error) => {
                 tracing::warn!("{error}; trying again");
                 reason = error.to_string();
+                steps.push(reason.clone());
                 tokio::time::sleep(wait).await;
                 wait *= 2;
             }

@@ -12,9 +12,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::instance::Instance;
 
-/// How alike an unknown name must be to a known one to be taken for a slip of the pen.
-const NEAR: f64 = 0.6;
-
 /// Which instances a fault strikes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -132,12 +129,10 @@ fn unknown_service(service: &str, instances: &[Instance]) -> SelectError {
     let mut known: Vec<String> = instances.iter().map(|one| one.service.clone()).collect();
     known.sort();
     known.dedup();
-    let likeness = |name: &String| strsim::jaro_winkler(name, service);
-    let nearest = known
-        .iter()
-        .filter(|name| likeness(name) >= NEAR)
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .cloned();
+    let slips = |name: &String| strsim::damerau_levenshtein(name, service);
+    // One slip of the pen in a short name, more in a long one.
+    let near = |name: &&String| slips(name) <= 1.max(service.chars().count() / 3);
+    let nearest = known.iter().filter(near).min_by_key(|name| slips(name)).cloned();
     SelectError::UnknownService { service: service.to_owned(), known, nearest }
 }
 
@@ -208,5 +203,86 @@ impl JsonSchema for Pick {
             "description": "How many instances of the service.",
             "oneOf": [{ "enum": ["one", "all"] }, { "type": "integer", "minimum": 1 }],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::{Platform, fake::Fake};
+
+    #[tokio::test]
+    async fn the_same_seed_chooses_the_same_whatever_the_order() {
+        let mut instances = Fake::new(&[("was", 9), ("web", 2)]).instances().await.unwrap();
+        let selector = Selector { service: "was".into(), pick: Some(three()), index: None };
+        let choices = |instances: &[Instance]| -> Vec<String> {
+            (0..20).map(|seed| names(&selector.select(instances, seed).unwrap())).collect()
+        };
+        let first = choices(&instances);
+        instances.reverse();
+        assert_eq!(choices(&instances), first);
+        assert!(first.iter().any(|choice| *choice != first[0]), "the seed matters");
+    }
+
+    #[tokio::test]
+    async fn words_select_what_they_say() {
+        assert_eq!(selected(r#"{ "service": "was", "pick": "all" }"#).await, "was-1 was-2 was-3");
+        assert_eq!(selected(r#"{ "service": "was", "pick": 3 }"#).await, "was-1 was-2 was-3");
+        assert_eq!(selected(r#"{ "service": "was", "index": 2 }"#).await, "was-2");
+        assert_eq!(selected(r#"{ "service": "db" }"#).await, "db-1");
+    }
+
+    #[tokio::test]
+    async fn what_selects_nothing_says_what_there_is() {
+        assert_eq!(
+            selected(r#"{ "service": "wsa" }"#).await,
+            "unknown service `wsa`; did you mean `was`? known services: `db`, `was`"
+        );
+        assert_eq!(
+            selected(r#"{ "service": "mainframe" }"#).await,
+            "unknown service `mainframe`; known services: `db`, `was`"
+        );
+        assert_eq!(
+            selected(r#"{ "service": "db", "index": 2 }"#).await,
+            "`db` has no instance 2; it has db-1"
+        );
+        assert_eq!(
+            selected(r#"{ "service": "was", "pick": 4 }"#).await,
+            "`was` has 3 of the 4 instances to pick"
+        );
+        assert_eq!(
+            selected(r#"{ "service": "was", "pick": "all", "index": 1 }"#).await,
+            "`pick` and `index` exclude each other; `index` names one instance of `was`"
+        );
+    }
+
+    #[test]
+    fn a_pick_is_one_all_or_a_number() {
+        for wrong in ["0", "-1", "\"some\"", "1.5"] {
+            let error = serde_json::from_str::<Pick>(wrong).unwrap_err().to_string();
+            assert!(error.contains("expected `one`, `all` or a number"), "{error}");
+        }
+        for right in ["\"one\"", "\"all\"", "2"] {
+            let pick: Pick = serde_json::from_str(right).unwrap();
+            assert_eq!(serde_json::to_string(&pick).unwrap(), right);
+        }
+    }
+
+    /// The names that a selector selects, or the words of its error.
+    async fn selected(written: &str) -> String {
+        let instances = Fake::new(&[("was", 3), ("db", 1)]).instances().await.unwrap();
+        let selector: Selector = serde_json::from_str(written).unwrap();
+        match selector.select(&instances, 7) {
+            Ok(selected) => names(&selected),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn names(instances: &[Instance]) -> String {
+        instances.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn three() -> Pick {
+        Pick::Number(NonZeroU32::new(3).unwrap())
     }
 }

@@ -295,3 +295,79 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, u64), UndoLogError> {
     }
     Ok((lines, length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fault::life::Kill,
+        platform::{Platform, fake::Fake},
+    };
+
+    #[tokio::test]
+    async fn what_is_undone_is_no_longer_pending_after_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("undo.jsonl");
+        let log = UndoLog::create(&path, "run-1", Anchor::Fake).unwrap();
+        let first = begin(&log, 0).await;
+        let second = begin(&log, 1).await;
+        log.applied(second.entry, "event die").await.unwrap();
+        log.undo_begin(first.entry).await.unwrap();
+        log.undone(first.entry, "equal").await.unwrap();
+        log.not_restored(second.entry, "it is exited").await.unwrap();
+        assert_eq!(log.pending(), std::slice::from_ref(&second));
+        drop(log);
+
+        let again = UndoLog::open(&path).unwrap();
+        assert_eq!(again.run_id(), "run-1");
+        assert_eq!(again.anchor(), &Anchor::Fake);
+        assert_eq!(again.pending(), [second]);
+        assert_eq!(begin(&again, 2).await.entry, 2, "numbers are not used again");
+    }
+
+    #[tokio::test]
+    async fn a_line_cut_short_at_any_byte_is_dropped_and_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("undo.jsonl");
+        let log = UndoLog::create(&path, "run-1", Anchor::Fake).unwrap();
+        begin(&log, 0).await;
+        let whole = fs::metadata(&path).unwrap().len();
+        begin(&log, 1).await;
+        let bytes = fs::read(&path).unwrap();
+        for cut in usize::try_from(whole).unwrap()..bytes.len() {
+            fs::write(&path, &bytes[..cut]).unwrap();
+            let log = UndoLog::open(&path).unwrap();
+            assert_eq!(log.pending().len(), 1, "cut at {cut}");
+            begin(&log, 1).await;
+            assert_eq!(UndoLog::open(&path).unwrap().pending().len(), 2, "cut at {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn damage_in_the_middle_is_an_error_that_names_the_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("undo.jsonl");
+        let log = UndoLog::create(&path, "run-1", Anchor::Fake).unwrap();
+        begin(&log, 0).await;
+        begin(&log, 1).await;
+        let text = fs::read_to_string(&path).unwrap().replacen("intent", "in!ent", 1);
+        fs::write(&path, text).unwrap();
+        let error = UndoLog::open(&path).unwrap_err();
+        assert!(matches!(error, UndoLogError::Damaged { line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_log_is_not_begun_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("undo.jsonl");
+        let first = UndoLog::create(&path, "run-1", Anchor::Fake).unwrap();
+        assert!(UndoLog::create(&path, "run-2", Anchor::Fake).is_err());
+        drop(first);
+    }
+
+    async fn begin(log: &UndoLog, number: usize) -> Intent {
+        let instance = Fake::new(&[("was", 1)]).instances().await.unwrap().remove(0);
+        let kill = Fault::Kill(Kill::default());
+        log.intent(number, &kill, &instance, &instance.state).await.unwrap()
+    }
+}

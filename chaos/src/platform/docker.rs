@@ -4,11 +4,11 @@
 //! that lacks the project's label: nothing outside the project is ever touched.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     future::Future,
     io,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,8 +17,9 @@ use bollard::{
     container::LogOutput,
     errors::Error,
     models::{
-        ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, EndpointSettings,
-        EventMessage, HealthStatusEnum, HostConfig, PortMap,
+        ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
+        ContainerSummary, ContainerSummaryStateEnum, EndpointSettings, EventMessage,
+        HealthStatusEnum, HostConfig, NetworkSettings, PortMap,
     },
     query_parameters::{
         EventsOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
@@ -46,16 +47,37 @@ const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// a machine under full load stretches that a hundredfold.
 const SHORT: Duration = Duration::from_secs(10);
 
+/// For an inspection, which a frozen container's health check can hold up.
+const INSPECT: Duration = Duration::from_secs(3);
+
 /// For a call that starts or ends a container, beyond any grace.
 const LONG: Duration = Duration::from_secs(30);
+
+/// For thawing. When a health check was just being started as the container froze, the engine thaws
+/// it only when the check's own time limit is over, which is 30 s unless configured.
+const THAW: Duration = Duration::from_secs(60);
+
+/// What the client itself waits for: more than any of the limits above, which say more of the call.
+const CLIENT: Duration = Duration::from_secs(120);
 
 /// How long to wait before a broken stream of events is opened again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 
 /// What is told of. Health checks are commands in the container: unfiltered, their events come ten
 /// times as often as all others.
-const ACTIONS: [&str; 10] =
-    ["create", "start", "restart", "kill", "stop", "die", "oom", "pause", "unpause", "destroy"];
+const ACTIONS: [&str; 11] = [
+    "create",
+    "start",
+    "restart",
+    "kill",
+    "stop",
+    "die",
+    "oom",
+    "pause",
+    "unpause",
+    "destroy",
+    "health_status",
+];
 
 /// The containers of one compose project.
 #[derive(Debug)]
@@ -63,8 +85,8 @@ pub struct Docker {
     client: Client,
     host: String,
     project: String,
-    /// Containers known to carry the project's label.
-    ours: Mutex<HashSet<String>>,
+    /// The project's containers, by id, as they were when they last could be inspected.
+    ours: Mutex<HashMap<String, ContainerInspectResponse>>,
 }
 
 impl Docker {
@@ -78,7 +100,7 @@ impl Docker {
 
     /// Connects to the engine at `host`, in a form that `DOCKER_HOST` may have.
     pub async fn connect_to(host: &str, project: &str) -> Result<Self, PlatformError> {
-        let limit = LONG.as_secs();
+        let limit = CLIENT.as_secs();
         let client = if host.starts_with("unix://") {
             Client::connect_with_unix(host, limit, API_DEFAULT_VERSION)
         } else if host.starts_with("tcp://") || host.starts_with("http://") {
@@ -138,36 +160,80 @@ impl Docker {
 
     /// Refuses a container that does not carry the project's label.
     async fn check_ours(&self, id: &str) -> Result<(), PlatformError> {
-        if self.ours.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
+        if self.ours().contains_key(id) || self.look(id).await?.is_some() {
             return Ok(());
         }
-        match self.look(id).await? {
-            Some(_) => Ok(()),
-            None => Err(PlatformError::Refused {
-                call: format!("looking for `{id}`"),
-                why: "there is no such container".to_owned(),
-            }),
-        }
+        let call = format!("looking for `{id}`");
+        Err(PlatformError::Refused { call, why: "there is no such container".to_owned() })
+    }
+
+    fn ours(&self) -> MutexGuard<'_, HashMap<String, ContainerInspectResponse>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The container, if it exists; an error if it is not ours.
     async fn look(&self, id: &str) -> Result<Option<ContainerInspectResponse>, PlatformError> {
+        let Some(listed) = self.list("id", id).await?.pop() else { return Ok(None) };
+        let labels = listed.labels.as_ref();
+        if labels.and_then(|labels| labels.get(PROJECT)) != Some(&self.project) {
+            let system = format!("the compose project `{}`", self.project);
+            return Err(PlatformError::Foreign { id: id.to_owned(), system });
+        }
+        match self.look_closer(listed).await {
+            // It may have been frozen between the list and the inspection.
+            Err(PlatformError::TimedOut { call, limit }) => {
+                let listed = self.list("id", id).await?.pop();
+                match listed.filter(is_paused) {
+                    Some(listed) => Ok(Some(self.frozen(listed))),
+                    None => Err(PlatformError::TimedOut { call, limit }),
+                }
+            }
+            found => found,
+        }
+    }
+
+    /// The containers that match a filter, running or not.
+    async fn list(&self, key: &str, value: &str) -> Result<Vec<ContainerSummary>, PlatformError> {
+        let filters = Some(HashMap::from([(key.to_owned(), vec![value.to_owned()])]));
+        let options = ListContainersOptions { all: true, filters, ..Default::default() };
+        let listing = self.client.list_containers(Some(options));
+        self.call("listing containers", SHORT, listing).await
+    }
+
+    /// All there is to know of a listed container of ours, if it still exists.
+    ///
+    /// A frozen one is not inspected: when a health check was just being started in it, the engine
+    /// answers only when the check's own time limit is over.
+    async fn look_closer(
+        &self,
+        listed: ContainerSummary,
+    ) -> Result<Option<ContainerInspectResponse>, PlatformError> {
+        if is_paused(&listed) {
+            return Ok(Some(self.frozen(listed)));
+        }
+        let id = listed.id.unwrap_or_default();
         let call = format!("inspect `{id}`");
-        let found = self.call(&call, SHORT, async {
-            match self.client.inspect_container(id, None::<InspectContainerOptions>).await {
+        let found = self.call(&call, INSPECT, async {
+            match self.client.inspect_container(&id, None::<InspectContainerOptions>).await {
                 Ok(found) => Ok(Some(found)),
                 Err(error) if status_code(&error) == Some(404) => Ok(None),
                 Err(error) => Err(error),
             }
         });
-        let Some(found) = found.await? else { return Ok(None) };
-        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
-        if labels.and_then(|labels| labels.get(PROJECT)) != Some(&self.project) {
-            let system = format!("the compose project `{}`", self.project);
-            return Err(PlatformError::Foreign { id: id.to_owned(), system });
+        let found = found.await?;
+        if let Some(found) = &found {
+            self.ours().insert(id, found.clone());
         }
-        self.ours.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
-        Ok(Some(found))
+        Ok(found)
+    }
+
+    /// A frozen container: as it was when it could still be inspected, or as the list tells.
+    fn frozen(&self, listed: ContainerSummary) -> ContainerInspectResponse {
+        let id = listed.id.clone().unwrap_or_default();
+        let mut found = self.ours().get(&id).cloned().unwrap_or_else(|| of_list(listed));
+        let state = found.state.get_or_insert_default();
+        state.status = Some(ContainerStateStatusEnum::PAUSED);
+        found
     }
 
     /// The engine's own time, which is the time of its events.
@@ -194,14 +260,8 @@ impl Platform for Docker {
     }
 
     async fn instances(&self) -> Result<Vec<Instance>, PlatformError> {
-        let label = vec![format!("{PROJECT}={}", self.project)];
-        let filters = Some(HashMap::from([("label".to_owned(), label)]));
-        let options = ListContainersOptions { all: true, filters, ..Default::default() };
-        let listing = self.client.list_containers(Some(options));
-        let listed = self.call("listing containers", SHORT, listing).await?;
-
-        let ids: Vec<String> = listed.into_iter().filter_map(|container| container.id).collect();
-        let found = try_join_all(ids.iter().map(|id| self.look(id))).await?;
+        let listed = self.list("label", &format!("{PROJECT}={}", self.project)).await?;
+        let found = try_join_all(listed.into_iter().map(|one| self.look_closer(one))).await?;
         let mut instances: Vec<Instance> =
             found.into_iter().flatten().filter_map(instance).collect();
         if instances.is_empty() {
@@ -218,7 +278,7 @@ impl Platform for Docker {
 
     async fn stop(&self, id: &str, grace: Duration) -> Result<(), PlatformError> {
         self.check_ours(id).await?;
-        let client = self.client.clone().with_timeout(grace + LONG);
+        let client = self.client.clone().with_timeout(grace + CLIENT);
         let options = StopContainerOptions { t: Some(whole_seconds(grace)), signal: None };
         let stopping = client.stop_container(id, Some(options));
         self.call(&format!("stop `{id}`"), grace + LONG, stopping).await
@@ -238,7 +298,7 @@ impl Platform for Docker {
 
     async fn resume(&self, id: &str) -> Result<(), PlatformError> {
         self.check_ours(id).await?;
-        self.call(&format!("unpause `{id}`"), SHORT, self.client.unpause_container(id)).await
+        self.call(&format!("unpause `{id}`"), THAW, self.client.unpause_container(id)).await
     }
 
     async fn start(&self, id: &str) -> Result<(), PlatformError> {
@@ -249,7 +309,7 @@ impl Platform for Docker {
 
     async fn restart(&self, id: &str, grace: Duration) -> Result<(), PlatformError> {
         self.check_ours(id).await?;
-        let client = self.client.clone().with_timeout(grace + LONG);
+        let client = self.client.clone().with_timeout(grace + CLIENT);
         let options = RestartContainerOptions { t: Some(whole_seconds(grace)), signal: None };
         let restarting = client.restart_container(id, Some(options));
         self.call(&format!("restart `{id}`"), grace + LONG, restarting).await
@@ -267,7 +327,7 @@ impl Platform for Docker {
 ///
 /// A broken stream is resumed at the moment of the last event, which then comes a second time.
 async fn follow(client: Client, project: String, mut since: String, told: mpsc::Sender<Change>) {
-    let events = ACTIONS.into_iter().chain(["health_status"]).map(str::to_owned).collect();
+    let events = ACTIONS.map(str::to_owned).to_vec();
     let filters = HashMap::from([
         ("type".to_owned(), vec!["container".to_owned()]),
         ("label".to_owned(), vec![format!("{PROJECT}={project}")]),
@@ -350,6 +410,30 @@ fn instance(found: ContainerInspectResponse) -> Option<Instance> {
             .unwrap_or_default(),
         state,
     })
+}
+
+fn is_paused(listed: &ContainerSummary) -> bool {
+    listed.state == Some(ContainerSummaryStateEnum::PAUSED)
+}
+
+/// What the list tells of a container. Its hostname is the short id unless configured otherwise,
+/// which compose does not do by itself.
+fn of_list(listed: ContainerSummary) -> ContainerInspectResponse {
+    let short = |id: &String| id.chars().take(12).collect();
+    ContainerInspectResponse {
+        config: Some(ContainerConfig {
+            hostname: listed.id.as_ref().map(short),
+            image: listed.image,
+            labels: listed.labels,
+            ..Default::default()
+        }),
+        id: listed.id,
+        image: listed.image_id,
+        network_settings: listed
+            .network_settings
+            .map(|settings| NetworkSettings { networks: settings.networks, ..Default::default() }),
+        ..Default::default()
+    }
 }
 
 /// The published TCP ports, in order.

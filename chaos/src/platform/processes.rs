@@ -98,11 +98,8 @@ impl Processes {
         specs: Vec<ProcessSpec>,
         now: fn() -> SystemTime,
     ) -> Result<Self, PlatformError> {
-        let refused = |error: std::io::Error| PlatformError::Refused {
-            call: "listening for SIGCHLD".to_owned(),
-            why: error.to_string(),
-        };
-        let ended = unix::signal(SignalKind::child()).map_err(refused)?;
+        let ended = unix::signal(SignalKind::child())
+            .map_err(|error| refused("listening for SIGCHLD", &error.to_string()))?;
         let members = specs.into_iter().map(|spec| {
             let name = Instance::name_of(&spec.service, spec.index);
             (name, Member { spec, life: Mutex::default() })
@@ -119,7 +116,7 @@ impl Processes {
             processes.family.spawn(name, member)?;
         }
         for (name, member) in &processes.family.members {
-            member.await_ready(name).await?;
+            processes.family.await_ready(name, member).await?;
         }
         Ok(processes)
     }
@@ -174,7 +171,9 @@ impl Processes {
     ) -> Result<(), PlatformError> {
         let member = self.member(id)?;
         let call = format!("sending {signal} to `{id}`");
-        member.send(&call, signal)?;
+        if !member.send(&call, signal)? {
+            return Err(refused(&call, "it does not run"));
+        }
         within(&call, SIGNAL_LIMIT, async {
             while !done(member.life().state().status) {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -238,9 +237,10 @@ impl Platform for Processes {
     async fn stop(&self, id: &str, grace: Duration) -> Result<(), PlatformError> {
         let member = self.member(id)?;
         let call = format!("stop `{id}`");
-        member.send(&call, Os::SIGTERM)?;
         // A frozen process gets the request only when it thaws.
-        member.send(&call, Os::SIGCONT)?;
+        for signal in [Os::SIGTERM, Os::SIGCONT] {
+            member.send(&call, signal)?;
+        }
         if tokio::time::timeout(grace, self.family.await_end(id, member)).await.is_err() {
             self.signal(id, Os::SIGKILL, |status| status == Status::Exited).await?;
         }
@@ -256,7 +256,10 @@ impl Platform for Processes {
             Signal::Quit => Os::SIGQUIT,
             Signal::Abrt => Os::SIGABRT,
         };
-        self.member(id)?.send(&format!("kill `{id}`"), signal)?;
+        let call = format!("kill `{id}`");
+        if !self.member(id)?.send(&call, signal)? {
+            return Err(refused(&call, "it does not run"));
+        }
         self.family.tell(id, "kill", None);
         Ok(())
     }
@@ -346,6 +349,35 @@ impl Family {
         self.tell(name, "die", code);
     }
 
+    /// Waits until the child accepts connections; its end before that is an error.
+    async fn await_ready(&self, name: &str, member: &Member) -> Result<(), PlatformError> {
+        let log = &member.spec.log;
+        let not_ready = |why: String| PlatformError::NotReady {
+            name: name.to_owned(),
+            why,
+            log: log.clone(),
+            tail: tail(log),
+        };
+        let address = member.spec.ready;
+        let waiting = async {
+            loop {
+                self.notice_end(name, member);
+                let state = member.life().state();
+                if state.status == Status::Exited {
+                    return Err(not_ready(format!("it {state}")));
+                }
+                if connects(address).await {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(READY_LIMIT, waiting).await.unwrap_or_else(|_| {
+            let limit = humantime::format_duration(READY_LIMIT);
+            Err(not_ready(format!("{address} accepts no connection after {limit}")))
+        })
+    }
+
     async fn await_end(&self, name: &str, member: &Member) {
         loop {
             self.notice_end(name, member);
@@ -362,46 +394,13 @@ impl Member {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a signal to the child. It cannot hit another process: nobody else waits for the child,
-    /// so its number stays taken as long as it is held here.
-    fn send(&self, call: &str, signal: Os) -> Result<(), PlatformError> {
-        let refused =
-            |why: &str| PlatformError::Refused { call: call.to_owned(), why: why.to_owned() };
+    /// Sends a signal to the child; says whether it runs. It cannot hit another process: nobody else
+    /// waits for the child, so its number stays taken as long as it is held here.
+    fn send(&self, call: &str, signal: Os) -> Result<bool, PlatformError> {
         let life = self.life();
-        let Some((child, started)) = &life.child else { return Err(refused("it does not run")) };
-        let sent = child.id().map(|pid| proc::send(pid, *started, signal));
-        match sent {
-            Some(Ok(true)) => Ok(()),
-            Some(Err(error)) => Err(refused(error.desc())),
-            Some(Ok(false)) | None => Err(refused("it has just ended")),
-        }
-    }
-
-    async fn await_ready(&self, name: &str) -> Result<(), PlatformError> {
-        let log = &self.spec.log;
-        let not_ready = |why: String| PlatformError::NotReady {
-            name: name.to_owned(),
-            why,
-            log: log.clone(),
-            tail: tail(log),
-        };
-        let waiting = async {
-            loop {
-                if let Some((child, _)) = &mut self.life().child
-                    && let Ok(Some(status)) = child.try_wait()
-                {
-                    return Err(not_ready(format!("it ended at once, {status}")));
-                }
-                if connects(self.spec.ready).await {
-                    return Ok(());
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        tokio::time::timeout(READY_LIMIT, waiting).await.unwrap_or_else(|_| {
-            let limit = humantime::format_duration(READY_LIMIT);
-            Err(not_ready(format!("{} accepts no connection after {limit}", self.spec.ready)))
-        })
+        let Some((child, started)) = &life.child else { return Ok(false) };
+        let sent = child.id().map_or(Ok(false), |pid| proc::send(pid, *started, signal));
+        sent.map_err(|error| refused(call, error.desc()))
     }
 
     fn not_started(&self, name: &str, why: String) -> PlatformError {
@@ -452,10 +451,7 @@ pub async fn end_left_behind(boot: &str, state: &State) -> Result<bool, Platform
     let mut found = false;
     for signal in [Os::SIGTERM, Os::SIGCONT, Os::SIGKILL] {
         let sent = proc::send(pid, started, signal);
-        found |= sent.map_err(|error| PlatformError::Refused {
-            call: call.clone(),
-            why: error.desc().to_owned(),
-        })?;
+        found |= sent.map_err(|error| refused(&call, error.desc()))?;
         if signal == Os::SIGCONT {
             tokio::time::sleep(LOOK_EVERY * 20).await;
         }
@@ -468,6 +464,10 @@ pub async fn end_left_behind(boot: &str, state: &State) -> Result<bool, Platform
     })
     .await?;
     Ok(found)
+}
+
+fn refused(call: &str, why: &str) -> PlatformError {
+    PlatformError::Refused { call: call.to_owned(), why: why.to_owned() }
 }
 
 /// Whether `address` accepts a connection at once.
