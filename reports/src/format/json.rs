@@ -1,23 +1,29 @@
 //! Everything that was found, for programs: `summary.json`. Offsets are seconds from the begin of
 //! the run, latencies are milliseconds, shares lie between 0 and 1; what is not known is null.
 
+mod summary;
+
 use std::io::{self, Write};
 use std::time::Duration;
-
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::analysis::availability::{Requests, Value, YEARLY_TARGETS, budget_shares};
 use crate::analysis::failover::Failover;
 use crate::analysis::latency::{LatencyRow, Outcomes};
 use crate::analysis::marks::Proof;
 use crate::analysis::outage::Outage;
+use crate::format::json::summary::{
+    AvailabilitySummary, BudgetSummary, DefinitionSummary, ErrorSummary, FaultSummary,
+    GeneratorSummary, LatencySummary, MarkSummary, ObjectiveSummary, OutageSummary, PhaseSummary,
+    RequestSummary, RunSummary, ValiditySummary,
+};
 use crate::objective::judge::Reading;
 use crate::record::Latency;
 use crate::report::Report;
 use crate::run::PlannedFault;
 use crate::series::Counts;
 use crate::words::Lang;
+
+pub use crate::format::json::summary::Summary;
 
 /// The version of `summary.json`: raised when a key changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -32,283 +38,6 @@ pub fn summary_schema() -> serde_json::Value {
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &Summary::of(report))?;
     writeln!(out)
-}
-
-/// A run in numbers.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Summary {
-    /// The version of this format.
-    schema: u32,
-    /// Which run.
-    run: RunSummary,
-    /// `pass`, `missed`, `inconclusive`, `not restored` or `interrupted`.
-    verdict: String,
-    /// The exit code that goes with the verdict.
-    exit_code: u8,
-    /// The verdict in one sentence.
-    why: String,
-    /// Every reason for the verdict, the weightiest first.
-    reasons: Vec<String>,
-    /// The objectives, judged, as they were written.
-    objectives: Vec<ObjectiveSummary>,
-    /// Requests of the whole run.
-    requests: RequestSummary,
-    /// Availability in all phases but the warm-up.
-    availability: AvailabilitySummary,
-    /// What each phase saw.
-    phases: Vec<PhaseSummary>,
-    /// What each fault did.
-    faults: Vec<FaultSummary>,
-    /// Spans in which a probed target did not answer.
-    outages: Vec<OutageSummary>,
-    /// Percentiles by phase, series, kind and outcome.
-    latency: Vec<LatencySummary>,
-    /// What went wrong.
-    errors: Vec<ErrorSummary>,
-    /// Whether the run was sound.
-    validity: ValiditySummary,
-    /// What the run cost the machine that made the load.
-    generator: GeneratorSummary,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct RunSummary {
-    id: String,
-    name: String,
-    /// Wall-clock time of the begin, RFC 3339.
-    started: String,
-    /// The version of Rehearsal that made the run.
-    version: String,
-    seed: u64,
-    scenario_file: String,
-    target: String,
-    /// Why the target is believed to be the system meant.
-    identity: Option<String>,
-    /// When the load ended.
-    load_end_seconds: f64,
-    /// Whether the record was cut off.
-    cut_off: bool,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ObjectiveSummary {
-    objective: String,
-    /// What was measured, in words.
-    measured: String,
-    /// What was measured: a share, seconds, a count, or events per second; null when nothing was.
-    value: Option<f64>,
-    /// The limit in the same unit.
-    limit: f64,
-    /// `met`, `missed` or `inconclusive`.
-    reading: String,
-    /// Why it is inconclusive.
-    doubt: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct RequestSummary {
-    /// Requests that say something about the system: ok, failed and unknown.
-    total: u64,
-    ok: u64,
-    failed: u64,
-    unknown: u64,
-    /// Requests that the generator could not send; in no total.
-    own: u64,
-    /// Journeys dropped because no user was idle.
-    dropped: u64,
-    /// Bytes of the answers' bodies.
-    bytes: u64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct AvailabilitySummary {
-    /// ok / (ok + failed + unknown + lost).
-    requests: Option<f64>,
-    /// The share of time in which the front door answered.
-    time: Option<f64>,
-    /// Requests not made because the system held on to the users of dropped journeys.
-    lost: u64,
-    /// Downtime at the front door.
-    downtime_seconds: f64,
-    /// The part of it during planned work.
-    planned_seconds: f64,
-    /// The part of it by accident, or unexplained.
-    unplanned_seconds: f64,
-    /// The part of it that no fault explains.
-    unexplained_seconds: f64,
-    /// The same record under several published definitions.
-    definitions: Vec<DefinitionSummary>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct DefinitionSummary {
-    definition: String,
-    /// The availability by this definition.
-    share: Option<f64>,
-    /// The span that the definition asks for, where it is not a share.
-    seconds: Option<f64>,
-    /// The same in words, or why there is no number.
-    told: String,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct PhaseSummary {
-    name: String,
-    begin_seconds: f64,
-    end_seconds: f64,
-    requests: u64,
-    ok: u64,
-    failed: u64,
-    unknown: u64,
-    own: u64,
-    dropped: u64,
-    journeys_ok: u64,
-    journeys_not_ok: u64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct FaultSummary {
-    name: String,
-    action: String,
-    instances: Vec<String>,
-    planned: bool,
-    /// `proven`, `not proven` or `not begun`.
-    proof: String,
-    /// What proves it, or what was seen instead.
-    evidence: Vec<String>,
-    /// Instances that are not as they were before.
-    not_restored: Vec<String>,
-    marks: MarkSummary,
-    /// From the effect until the system noticed.
-    detection_seconds: Option<f64>,
-    /// From the effect to the last failure before the undo; null when it failed until the undo.
-    failover_seconds: Option<f64>,
-    /// From the undo until all was as before.
-    recovery_seconds: Option<f64>,
-    /// From the instance's start to the first real request that it served.
-    readmission_seconds: Option<f64>,
-    /// From the undo to the last failure after it.
-    failback_seconds: Option<f64>,
-    /// Requests on their way at the call.
-    in_flight: Option<u64>,
-    /// Those of them that were not ok.
-    in_flight_lost: u64,
-    failed_during: u64,
-    unknown_during: u64,
-    failed_after: u64,
-    unknown_after: u64,
-    downtime_seconds: f64,
-    /// The share of a yearly error budget that one such failure burns.
-    budget: Vec<BudgetSummary>,
-}
-
-/// Offsets in seconds from the begin of the run.
-#[derive(Debug, Serialize, JsonSchema)]
-struct MarkSummary {
-    call: Option<f64>,
-    effective: Option<f64>,
-    first_failure: Option<f64>,
-    last_failure: Option<f64>,
-    detected: Option<f64>,
-    undo: Option<f64>,
-    up: Option<f64>,
-    healthy: Option<f64>,
-    served: Option<f64>,
-    last_failure_after: Option<f64>,
-    in_band: Option<f64>,
-    restored: Option<f64>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct BudgetSummary {
-    /// The yearly availability aimed at.
-    target: f64,
-    /// The share of its budget.
-    share: f64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct OutageSummary {
-    /// What was probed; the first target of a run is its front door.
-    target: String,
-    begin_seconds: f64,
-    /// Null when the record ended first.
-    end_seconds: Option<f64>,
-    length_seconds: f64,
-    resolution_seconds: f64,
-    failed_probes: u64,
-    /// The fault that explains it.
-    fault: Option<String>,
-    planned: bool,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct LatencySummary {
-    /// Null for all phases but the warm-up.
-    phase: Option<String>,
-    /// Null for all requests.
-    journey: Option<String>,
-    /// Null for whole journeys, and for all requests.
-    step: Option<String>,
-    /// `response`, `service` or `connect`.
-    latency: String,
-    /// `all`, `ok` or `not ok`.
-    outcomes: String,
-    count: u64,
-    p50_ms: f64,
-    p90_ms: f64,
-    p95_ms: f64,
-    p99_ms: f64,
-    p999_ms: f64,
-    max_ms: f64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ErrorSummary {
-    cause: String,
-    phase: Option<String>,
-    journey: Option<String>,
-    step: Option<String>,
-    count: u64,
-    first_seconds: f64,
-    last_seconds: f64,
-    /// The first words of one such error or answer, as they came.
-    sample: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ValiditySummary {
-    /// Seconds that say more about the generator than about the system.
-    invalid_seconds: u64,
-    /// Their share of all seconds but those of the warm-up.
-    invalid_share: f64,
-    /// First steps sent.
-    sends: u64,
-    /// Of those, sent over 20 ms late.
-    late: u64,
-    /// The 99th percentile of the send lateness in the worst second.
-    lateness_p99_ms: f64,
-    lateness_max_ms: f64,
-    /// Requests not sent for want of ports or descriptors.
-    own_errors: u64,
-    /// Journeys dropped while our own CPU was busy.
-    dropped_own: u64,
-    /// Probes made, over all targets.
-    probes: u64,
-    /// Probes that say nothing: sent late, or not sent for want of our own means.
-    probes_excluded: u64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct GeneratorSummary {
-    /// CPU time from the begin of the run to the end of the load; null when the run was cut off.
-    cpu_seconds: Option<f64>,
-    /// The largest resident memory; null when the run was cut off.
-    memory_peak_bytes: Option<u64>,
-    /// The mean share of the CPU at hand.
-    cpu_mean_share: f64,
-    /// The same in the busiest second.
-    cpu_peak_share: f64,
 }
 
 impl Summary {

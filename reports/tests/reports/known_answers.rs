@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use rehearsal_reports::analysis::failover::Failover;
 use rehearsal_reports::event::What;
+use rehearsal_reports::format::ReportFormat;
 use rehearsal_reports::number;
 use rehearsal_reports::outcome::Cause;
 use rehearsal_reports::record::{Arrivals, Generator, Record};
 use rehearsal_reports::report::Report;
 use rehearsal_reports::verdict::Exit;
+use rehearsal_reports::words::Lang;
 
 use crate::support::{ORDERS, Request, Tale, WHOAMI, WHOLE, open, secs};
 
@@ -104,7 +106,11 @@ fn a_torn_journal_is_read_up_to_the_tear_and_is_never_green() {
     let (report, directory) = tale(&["outage <= 1s"]).report();
     assert_eq!(report.verdict.exit, Exit::Missed);
     fs::write(directory.path().join("journal"), &bytes[..0]).expect("a disk");
-    assert_eq!(open(directory.path()).verdict.exit, Exit::Inconclusive);
+    let report = open(directory.path());
+    assert_eq!(report.verdict.exit, Exit::Inconclusive);
+    for (format, ..) in ReportFormat::ALL {
+        format.write(&report, Lang::En, &mut Vec::new()).expect("a report on nothing");
+    }
 }
 
 #[test]

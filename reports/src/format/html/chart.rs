@@ -5,9 +5,10 @@
 //! light and dark screens and paper. No series is told by its colour alone: each differs in weight
 //! or form as well, and is named beside its panel.
 
+mod data;
+
 use std::fmt::Display;
 use std::ops::Range;
-use std::time::Duration;
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
@@ -15,6 +16,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::format::FormatError;
+use crate::format::html::chart::data::{Axis, Lines, Points, Spans, decades, highest, thinned};
 use crate::number;
 use crate::report::Report;
 use crate::words::Words;
@@ -30,9 +32,6 @@ const RIGHT: u32 = 128;
 
 /// Room above the panels for the names of phases and faults.
 const TOP: u32 = 36;
-
-/// A line has at most this many points; more than a screen has columns shows nothing more.
-const POINTS_MAX: usize = 1500;
 
 const INK: RGBColor = RGBColor(1, 2, 3);
 const GRID: RGBColor = RGBColor(1, 2, 4);
@@ -65,27 +64,6 @@ patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><line x1=\"0\" y
 y2=\"6\" stroke=\"var(--failed)\" stroke-width=\"2\" stroke-opacity=\".6\"/></pattern></defs>";
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Points = Vec<(f64, f64)>;
-
-/// What the panels show.
-#[derive(Default)]
-struct Lines {
-    offered: Points,
-    ok: Points,
-    failed: Points,
-    not_ok: Points,
-    p50: Points,
-    p99: Points,
-}
-
-/// Spans in seconds that lie behind every panel.
-struct Spans {
-    faults: Vec<(Range<f64>, String)>,
-    invalid: Vec<Range<f64>>,
-    outages: Vec<Range<f64>>,
-    phases: Vec<(f64, String)>,
-    end: f64,
-}
 
 /// Draws the timeline of a run.
 pub(super) fn timeline(report: &Report, words: &Words) -> Result<String, FormatError> {
@@ -99,16 +77,18 @@ fn draw(
     words: &Words,
     svg: &mut String,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let spans = Spans::of(report);
-    let lines = Lines::of(report);
+    let axis = Axis::of(report.analysis.load_end);
+    let spans = Spans::of(report, axis);
+    let lines = Lines::of(report, axis);
     let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
     let (above, panels) = root.split_vertically(TOP);
-    draw_lanes(&above, &spans)?;
+    draw_lanes(&above, &spans, axis)?;
     let (rate, rest) = panels.split_vertically(130);
     let (errors, latency) = rest.split_vertically(82);
 
     let top = highest(&[&lines.offered, &lines.ok]);
-    let mut panel = Panel { area: &rate, spans: &spans, title: words.rate_axis, times: false };
+    let mut panel =
+        Panel { area: &rate, spans: &spans, axis, title: words.rate_axis, times: false };
     panel.draw(
         (0.0, top),
         0.0..top,
@@ -141,119 +121,23 @@ fn draw(
     Ok(())
 }
 
-impl Spans {
-    fn of(report: &Report) -> Self {
-        let analysis = &report.analysis;
-        let end = analysis.load_end.as_secs_f64().max(1.0);
-        let planned = (1..).zip(&report.run.faults).zip(&analysis.failovers);
-        let faults = planned.map(|((place, fault), failover)| {
-            let marks = &failover.marks;
-            let begin = marks.began.map_or(end, |began| began.as_secs_f64());
-            let undo = marks.undo_began.or(marks.over());
-            let undo = undo.map_or(end, |undo| undo.as_secs_f64()).min(end);
-            (begin..undo, format!("F{place} {}", fault.name))
-        });
-        let faults = faults.filter(|(span, _)| span.start < span.end);
-        let invalid = analysis.validity.invalid.keys().map(|second| {
-            let begin = f64::from(*second);
-            begin..(begin + 1.0).min(end)
-        });
-        let front = analysis.probing.first().into_iter().flat_map(|front| &front.outages);
-        let outages = front.map(|outage| {
-            outage.begin.as_secs_f64()..(outage.begin + outage.length).as_secs_f64().min(end)
-        });
-        let reached = report.run.phases.iter().filter(|phase| phase.begin < analysis.load_end);
-        let phases = reached.map(|phase| (phase.begin.as_secs_f64(), phase.name.clone()));
-        Self {
-            faults: faults.collect(),
-            invalid: invalid.collect(),
-            outages: outages.collect(),
-            phases: phases.collect(),
-            end,
-        }
-    }
-
-    /// The column of a moment in the whole drawing.
-    fn column(&self, moment: f64) -> i32 {
-        let room = f64::from(WIDTH - LEFT - RIGHT);
-        let column = f64::from(LEFT) + moment / self.end * room;
-        #[expect(clippy::cast_possible_truncation, reason = "a column of a drawing")]
-        let column = column.round() as i32;
-        column
-    }
-}
-
-impl Lines {
-    fn of(report: &Report) -> Self {
-        let ms = |span: Duration| (span.as_secs_f64() * 1e3).max(0.001);
-        let mut lines = Self::default();
-        let end = report.analysis.load_end.as_secs_f64();
-        let rows = report.tables.seconds.chunk_by(|a, b| a.second == b.second);
-        for rows in rows.filter(|rows| f64::from(rows[0].second) < end) {
-            let middle = f64::from(rows[0].second) + 0.5;
-            let sum = |count: fn(&crate::seconds::Second) -> u64| {
-                (middle, number::float(rows.iter().map(count).sum()))
-            };
-            lines.offered.push(sum(|row| row.due));
-            lines.ok.push(sum(|row| row.journeys.ok));
-            lines.failed.push(sum(|row| row.requests.failed));
-            lines.not_ok.push(sum(|row| row.requests.not_ok()));
-            let p50 = rows.iter().filter_map(|row| row.p50).max();
-            let p99 = rows.iter().filter_map(|row| row.p99).max();
-            lines.p50.extend(p50.map(|p50| (middle, ms(p50))));
-            lines.p99.extend(p99.map(|p99| (middle, ms(p99))));
-        }
-        lines
-    }
-}
-
-/// At most `POINTS_MAX` points that keep every low and every high.
-fn thinned(points: &[(f64, f64)]) -> Points {
-    if points.len() <= POINTS_MAX {
-        return points.to_vec();
-    }
-    let bucket = points.len().div_ceil(POINTS_MAX / 2);
-    let extremes = points.chunks(bucket).flat_map(|bucket| {
-        let by_value = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
-        let low = bucket.iter().min_by(by_value).copied();
-        let high = bucket.iter().max_by(by_value).copied();
-        let mut both: Points = low.into_iter().chain(high).collect();
-        both.sort_by(|a, b| a.0.total_cmp(&b.0));
-        both
-    });
-    extremes.collect()
-}
-
-/// A little more than the highest point, so that it does not touch the panel's edge.
-fn highest(lines: &[&Points]) -> f64 {
-    let values = lines.iter().flat_map(|line| line.iter()).map(|(_, value)| *value);
-    (values.fold(0.0, f64::max) * 1.08).max(1.0)
-}
-
-/// Whole decades around all latencies.
-fn decades(lines: &Lines) -> Range<f64> {
-    let values = || lines.p50.iter().chain(&lines.p99).map(|(_, value)| *value);
-    let low = values().fold(f64::INFINITY, f64::min);
-    let high = values().fold(0.0, f64::max);
-    if high <= 0.0 {
-        return 1.0..10.0;
-    }
-    10f64.powf(low.log10().floor())..10f64.powf((high * 1.001).log10().ceil())
-}
-
 /// The names of phases and faults above the panels.
-fn draw_lanes(area: &Area<'_>, spans: &Spans) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_lanes(
+    area: &Area<'_>,
+    spans: &Spans,
+    axis: Axis,
+) -> Result<(), Box<dyn std::error::Error>> {
     let style = TextStyle::from(("sans-serif", 12)).color(&INK);
     for (begin, name) in &spans.phases {
-        let column = spans.column(*begin);
+        let column = column_of(*begin, axis);
         area.draw(&Text::new(name.clone(), (column + 3, 3), style.clone()))?;
         area.draw(&PathElement::new(vec![(column, 0), (column, 36)], GRID))?;
     }
     for (place, (span, name)) in spans.faults.iter().enumerate() {
-        let (begin, end) = (spans.column(span.start), spans.column(span.end));
+        let (begin, end) = (column_of(span.start, axis), column_of(span.end, axis));
         area.draw(&Rectangle::new([(begin, 20), (end.max(begin + 2), 36)], BAND.filled()))?;
-        let next = spans.faults.get(place + 1).map_or(spans.end, |(next, _)| next.start);
-        let room = usize::try_from((spans.column(next) - begin) / 7).unwrap_or(0);
+        let next = spans.faults.get(place + 1).map_or(axis.end, |(next, _)| next.start);
+        let room = usize::try_from((column_of(next, axis) - begin) / 7).unwrap_or(0);
         let name: String = name.chars().take(room).collect();
         area.draw(&Text::new(name, (begin + 3, 22), style.clone()))?;
     }
@@ -270,6 +154,7 @@ enum Drawn<'a> {
 struct Panel<'a, 'b> {
     area: &'a Area<'b>,
     spans: &'a Spans,
+    axis: Axis,
     title: &'a str,
     times: bool,
 }
@@ -292,7 +177,7 @@ impl Panel<'_, '_> {
             .margin_right(RIGHT)
             .set_label_area_size(LabelAreaPosition::Left, LEFT)
             .set_label_area_size(LabelAreaPosition::Bottom, if self.times { 22 } else { 4 })
-            .build_cartesian_2d(0.0..spans.end, range)?;
+            .build_cartesian_2d(0.0..self.axis.end, range)?;
         let full = |span: &Range<f64>| [(span.start, floor), (span.end, ceiling)];
         let bands = spans.faults.iter().map(|(span, _)| Rectangle::new(full(span), BAND.filled()));
         chart.draw_series(bands)?;
@@ -307,7 +192,7 @@ impl Panel<'_, '_> {
             .label_style(style.clone())
             .x_labels(if self.times { 12 } else { 0 })
             .y_labels(4)
-            .x_label_formatter(&|x| format!("{} s", number::trimmed(*x, 1)))
+            .x_label_formatter(&|x| format!("{} {}", number::trimmed(*x, 1), self.axis.unit))
             .y_label_formatter(&told)
             .draw()?;
         let marks = spans.phases.iter().map(|(begin, _)| {
@@ -321,9 +206,10 @@ impl Panel<'_, '_> {
                     chart.draw_series(LineSeries::new(thinned(points), style))?;
                 }
                 Drawn::Bars(points, colour, _) => {
+                    let half = self.axis.half_bar();
                     let tall = thinned(points).into_iter().filter(|(_, value)| *value > 0.0);
                     chart.draw_series(tall.map(|(middle, value)| {
-                        let bar = [(middle - 0.5, 0.0), (middle + 0.5, value)];
+                        let bar = [(middle - half, 0.0), (middle + half, value)];
                         Rectangle::new(bar, colour.filled())
                     }))?;
                 }
@@ -360,6 +246,15 @@ impl Panel<'_, '_> {
     }
 }
 
+/// The column of a moment in the whole drawing.
+fn column_of(moment: f64, axis: Axis) -> i32 {
+    let room = f64::from(WIDTH - LEFT - RIGHT);
+    let column = f64::from(LEFT) + moment / axis.end * room;
+    #[expect(clippy::cast_possible_truncation, reason = "a column of a drawing")]
+    let column = column.round() as i32;
+    column
+}
+
 fn column(column: u32) -> i32 {
     i32::try_from(column).unwrap_or(i32::MAX)
 }
@@ -380,20 +275,4 @@ fn painted(svg: &str, words: &Words) -> String {
 
 fn quoted(text: impl Display) -> String {
     format!("\"{text}\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_single_bad_second_of_twelve_hours_stays_visible() {
-        let mut points: Points = (0..43_200).map(|second| (f64::from(second), 300.0)).collect();
-        points[20_000].1 = 0.0;
-        points[30_000].1 = 900.0;
-        let thinned = thinned(&points);
-        assert!(thinned.len() <= POINTS_MAX);
-        assert!(thinned.contains(&(20_000.0, 0.0)));
-        assert!(thinned.contains(&(30_000.0, 900.0)));
-    }
 }
