@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::micros;
@@ -155,6 +156,15 @@ impl Run {
     pub fn phase_at(&self, offset: Duration) -> usize {
         let after = self.phases.iter().position(|phase| offset < phase.end);
         after.unwrap_or(self.phases.len().saturating_sub(1))
+    }
+
+    /// The wall-clock time of `offset`, in UTC, to the millisecond: `23:51:03.041`; empty when the
+    /// run's begin is not a time.
+    #[must_use]
+    pub fn clock(&self, offset: Duration) -> String {
+        let started = self.started.parse::<Timestamp>().ok();
+        let moment = started.and_then(|started| started.checked_add(offset).ok());
+        moment.map_or(String::new(), |moment| moment.strftime("%H:%M:%S.%3f").to_string())
     }
 
     /// The phases that count where nothing else is said: all but `warm-up`.

@@ -188,11 +188,12 @@ impl Verdict {
         if interrupted && !why.iter().any(|reason| matches!(reason, Reason::Interrupted(_))) {
             why.push(Reason::Interrupted("its user".to_owned()));
         }
-        why.extend(findings.iter().filter_map(reason));
+        // What casts doubt on the record as a whole explains the doubts about single objectives.
         why.extend(unproven.map(Reason::Doubt));
         if tables.end.is_none() {
             why.push(Reason::Doubt(Doubt::CutOff));
         }
+        why.extend(findings.iter().filter_map(reason));
         if why.is_empty() {
             why.push(match findings.len() {
                 0 => Reason::NoObjectives,

@@ -78,7 +78,8 @@ words! {
     end: "end", "종료";
     length: "length", "길이";
     mark: "mark", "시각 표시";
-    at: "at", "시각";
+    at: "at", "경과";
+    clock: "time (UTC)", "시각 (UTC)";
     detection: "detection", "감지";
     failover: "failover", "절체";
     recovery: "recovery", "복구";

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hdrhistogram::serialization::interval_log::IntervalLogIterator;
 use rehearsal_reports::format::ReportFormat;
 use rehearsal_reports::report::Report;
 use rehearsal_reports::words::Lang;
@@ -75,6 +76,9 @@ fn a_page_of_a_whole_run_needs_nothing_else_and_lets_nothing_through() {
 fn an_interval_log_reads_back() {
     let (report, _directory) = kill_one(&[("steady", 8)], 30, 3.0, 5.0).report();
     let log = String::from_utf8(told(&report, ReportFormat::Hlog, Lang::En)).expect("text");
+    let read = IntervalLogIterator::new(log.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let lines = log.lines().filter(|line| line.starts_with("Tag=")).count();
+    assert!(read.is_ok_and(|entries| entries.len() >= lines), "a reader of such logs stumbles");
     let data = log.lines().filter(|line| line.starts_with("Tag="));
     let ok = data.filter(|line| line.starts_with("Tag=order/GET_/whoami.ok.response,"));
     let counts: Vec<u64> = ok

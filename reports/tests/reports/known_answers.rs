@@ -33,6 +33,40 @@ fn availability_is_ok_over_all() {
 }
 
 #[test]
+fn every_metric_reads_what_is_on_paper() {
+    let objectives = [
+        "availability >= 94%",
+        "errors <= 5.8%",
+        "failed requests == 33",
+        "rate >= 8.9/s",
+        "request rate > 17.8/s",
+        "detection <= 1.4s",
+        "re-admission <= 1.6s",
+        "fail-back <= 0",
+        "max of order/POST /orders <= 5ms in steady, recovery",
+        "p99.9 of order <= 1s in steady",
+        "availability == 100% in warm-up",
+    ];
+    let (report, _directory) = tale(&objectives).report();
+    assert_eq!(
+        readings(&report),
+        [
+            "met: 94.18 %",
+            "missed: 5.82 %",
+            "met: 33",
+            "met: 8.9/s",
+            "missed: 17.8/s",
+            "met: 1.40 s",
+            "missed: 1.60 s",
+            "met: 0 s",
+            "met: 4.00 ms",
+            "inconclusive: too few values: 100, and it takes 1,000",
+            "met: 100 %",
+        ]
+    );
+}
+
+#[test]
 fn the_outage_is_the_one_on_paper_and_the_fault_explains_it() {
     let (report, _directory) = tale(&["outage <= 3.2s", "downtime <= 3.3s"]).report();
     let outages = &report.analysis.probing[0].outages;

@@ -10,7 +10,7 @@ use crate::event::What;
 use crate::format::text::spans;
 use crate::number;
 use crate::report::Report;
-use crate::run::PlannedFault;
+use crate::run::Run;
 use crate::words::Lang;
 
 /// How many rows of a long table are shown; the data files hold all.
@@ -62,11 +62,12 @@ pub(super) fn fault_overview(report: &Report, lang: Lang) -> Table {
 
 /// Each fault in full.
 pub(super) fn faults(report: &Report, lang: Lang) -> Vec<FaultTold> {
-    let all = (1..).zip(report.run.faults.iter().zip(&report.analysis.failovers));
-    all.map(|(place, (planned, failover))| fault(place, planned, failover, lang)).collect()
+    (0..report.run.faults.len()).map(|place| fault(report, place, lang)).collect()
 }
 
-fn fault(place: usize, planned: &PlannedFault, failover: &Failover, lang: Lang) -> FaultTold {
+fn fault(report: &Report, place: usize, lang: Lang) -> FaultTold {
+    let run = &report.run;
+    let (planned, failover) = (&run.faults[place], &report.analysis.failovers[place]);
     let words = lang.words();
     let marks = &failover.marks;
     let kind = if planned.planned { words.planned } else { words.unplanned };
@@ -106,12 +107,13 @@ fn fault(place: usize, planned: &PlannedFault, failover: &Failover, lang: Lang) 
         .map(|(target, share)| format!("{} ({})", number::percent(share), number::percent(target)));
     told.push((words.burns, shares.collect::<Vec<_>>().join(", ")));
     let title = format!(
-        "F{place} · {} · {} {} · {kind}",
+        "F{} · {} · {} {} · {kind}",
+        place + 1,
         planned.name,
         planned.action,
         planned.instances.join(", ")
     );
-    FaultTold { title, evidence, trouble, marks: marks_table(failover, lang), spans: told }
+    FaultTold { title, evidence, trouble, marks: marks_table(run, failover, lang), spans: told }
 }
 
 fn harm(failed: u64, unknown: u64, lang: Lang) -> String {
@@ -120,7 +122,7 @@ fn harm(failed: u64, unknown: u64, lang: Lang) -> String {
     format!("{failed} {}, {unknown} {}", words.failed, words.unknown)
 }
 
-fn marks_table(failover: &Failover, lang: Lang) -> Table {
+fn marks_table(run: &Run, failover: &Failover, lang: Lang) -> Table {
     let words = lang.words();
     let marks = &failover.marks;
     let mut all: Vec<(Duration, &'static str)> = [
@@ -144,9 +146,9 @@ fn marks_table(failover: &Failover, lang: Lang) -> Table {
     let effect = marks.effective.or(marks.began).unwrap_or_default();
     let rows = all.into_iter().map(|(at, name)| {
         let since = at.as_secs_f64() - effect.as_secs_f64();
-        vec![name.to_owned(), number::seconds(at), format!("{since:+.2} s")]
+        vec![name.to_owned(), number::seconds(at), run.clock(at), format!("{since:+.2} s")]
     });
-    let head = vec![words.mark, words.at, words.since_effect];
+    let head = vec![words.mark, words.at, words.clock, words.since_effect];
     Table { head, rows: rows.collect(), none: None }
 }
 
@@ -400,7 +402,11 @@ fn events(report: &Report, lang: Lang) -> Table {
             What::Interrupted { signal } => (words.run.to_owned(), signal.clone()),
             What::Note { text } => (String::new(), text.clone()),
         };
-        vec![number::seconds(event.at), subject, told]
+        vec![number::seconds(event.at), report.run.clock(event.at), subject, told]
     });
-    Table { head: vec![words.at, words.on, words.event], rows: rows.collect(), none: None }
+    Table {
+        head: vec![words.at, words.clock, words.on, words.event],
+        rows: rows.collect(),
+        none: None,
+    }
 }
