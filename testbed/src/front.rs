@@ -79,6 +79,7 @@ pub(crate) async fn run(args: FrontArgs) -> Result<(), Error> {
         upstreams,
         retries: args.retries == Switch::On,
         response_timeout: args.response_timeout,
+        log: log.clone(),
     };
     let router = Router::new().fallback(proxy::forward).with_state(Arc::new(proxy));
     lifecycle::serve("front", router, Draining::default(), &args.lifecycle, &log).await

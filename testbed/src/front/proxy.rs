@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::upstream::{Upstream, Upstreams};
+use crate::log::Log;
 
 /// Connections to all upstreams. One that turns out to be closed before anything was sent on it is
 /// replaced unseen, whatever the method.
@@ -45,6 +46,7 @@ pub(super) struct Proxy {
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) retries: bool,
     pub(super) response_timeout: Duration,
+    pub(super) log: Log,
 }
 
 /// How an attempt failed.
@@ -88,7 +90,9 @@ pub(super) async fn forward(State(proxy): State<Arc<Proxy>>, request: Request) -
             Err(Failure::Sent) => twice_is_once,
         };
         // The next check tells whether it is back.
-        upstream.mark(false);
+        if upstream.mark(false) {
+            proxy.log.line(&format!("upstream={} down", upstream.authority));
+        }
         answer = (StatusCode::BAD_GATEWAY, "upstream failed\n");
         if !(again && proxy.retries) {
             break;

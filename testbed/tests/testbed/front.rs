@@ -38,6 +38,7 @@ async fn with_retries_nobody_feels_an_instance_that_died_between_requests() {
     a.kill();
     let statuses = order_all(&user, &front, 4..12).await;
     assert_eq!(statuses, [StatusCode::CREATED; 8]);
+    front.logs(&[&format!("upstream={} down", a.address())]).await;
 }
 
 #[tokio::test]
