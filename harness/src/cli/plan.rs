@@ -1,0 +1,75 @@
+//! `rehearsal plan`
+
+use std::path::Path;
+
+use rehearsal_reports::verdict::Exit;
+
+use super::{complain, complain_of_scenario, print};
+use crate::plan::Plan;
+use crate::run::embedded_inventory;
+use crate::run_dir::new_seed;
+use crate::scenario::{Read, ScenarioError};
+use crate::system::{self, Project, SystemError};
+use crate::timeline::{Inventory, Timeline};
+
+pub(super) fn main(file: &Path, sets: &[String]) -> Exit {
+    match text(file, sets) {
+        Ok(text) => {
+            print(&text);
+            Exit::Pass
+        }
+        Err(error) => {
+            complain_of_scenario(&error);
+            Exit::Usage
+        }
+    }
+}
+
+fn text(file: &Path, sets: &[String]) -> Result<String, ScenarioError> {
+    let read = Read::file(file, sets)?;
+    let plan = Plan::of(&read, read.scenario.seed.unwrap_or_else(new_seed))?;
+    let inventory = inventory(&plan);
+    let timeline = Timeline::of(&plan, &read, &inventory)?;
+    let text = timeline.to_string();
+    if read.scenario.seed.is_some() {
+        return Ok(text);
+    }
+    Ok(format!(
+        "{text}\n  the seed is new each time; `--set seed={}` repeats this choice\n",
+        plan.seed
+    ))
+}
+
+/// What can be learnt of the system by looking at it.
+fn inventory(plan: &Plan) -> Inventory {
+    if let Some(embedded) = &plan.system.embedded {
+        return embedded_inventory(system::embedded_instances(embedded));
+    }
+    let target = plan.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let Some(file) = &plan.system.compose else {
+        let words = format!("{target}, of which nothing else is known");
+        return Inventory { words, ..Inventory::default() };
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let looked = match runtime {
+        Ok(runtime) => runtime.block_on(look(plan, file)),
+        Err(error) => Err(SystemError::Embedded(error)),
+    };
+    looked.unwrap_or_else(|error| {
+        complain(&error);
+        let words = format!("{} at {target}, instances unresolved", file.display());
+        Inventory { words, ..Inventory::default() }
+    })
+}
+
+async fn look(plan: &Plan, file: &Path) -> Result<Inventory, SystemError> {
+    let project = Project::find(&plan.system, file).await?;
+    let services = Some(project.compose.services().await?);
+    let instances = project.running().await?;
+    let name = project.compose.project();
+    let words = match &instances {
+        Some(instances) => format!("the compose project `{name}`, {} instances", instances.len()),
+        None => format!("the compose project `{name}`, not up; `run` would bring it up"),
+    };
+    Ok(Inventory { services, instances, words })
+}

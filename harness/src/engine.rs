@@ -1,0 +1,115 @@
+//! The load engine: threads that begin journeys when they are due, whatever the system does.
+//!
+//! ```text
+//! arrivals --due--> pacer --idle user--> iteration --request--> connection
+//!                     |                      |
+//!                  dropped                 sample --> recorder --each second--> scribe
+//! ```
+//!
+//! Each thread has a runtime, users, connections and a recorder of its own; arrival `i` belongs to
+//! thread `i mod n`. Threads share nothing but a count of requests on their way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+use crate::clock::Clock;
+use crate::plan::Plan;
+use crate::scribe::Post;
+use crate::stop::Stop;
+use crate::target::Endpoint;
+
+mod cookies;
+mod user;
+mod iteration;
+mod worker;
+
+pub use worker::Account;
+
+/// What every load thread needs to know.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Where the load goes.
+    pub endpoint: Endpoint,
+    /// The run's id.
+    pub run: String,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where records go.
+    pub post: Post,
+    /// When to end early.
+    pub stop: Stop,
+}
+
+/// Requests on their way, over all threads.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Vec<Arc<AtomicU64>>);
+
+impl InFlight {
+    /// How many there are now.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// The load threads at work.
+#[derive(Debug)]
+pub struct Engine {
+    threads: Vec<JoinHandle<Account>>,
+    in_flight: InFlight,
+}
+
+/// Load threads: half of the cores that we may use, so that the other half is left for a system on
+/// the same machine; at least one.
+#[must_use]
+pub fn threads() -> usize {
+    (cores() / 2).max(1)
+}
+
+/// Cores that we may use: those of the inherited affinity mask.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Engine {
+    /// Starts the load.
+    #[must_use]
+    pub fn start(brief: &Brief) -> Self {
+        let count = threads();
+        let counts: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
+        let threads = counts.iter().enumerate().map(|(place, in_flight)| {
+            let share = worker::Share { place, of: count, in_flight: Arc::clone(in_flight) };
+            let brief = brief.clone();
+            let thread = Builder::new().name(format!("load-{place}"));
+            let thread = thread.spawn(move || worker::run(&brief, share));
+            thread.expect("a process that has just started may have a few threads")
+        });
+        Self { threads: threads.collect(), in_flight: InFlight(counts.clone()) }
+    }
+
+    /// The count of requests on their way.
+    #[must_use]
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
+    }
+
+    /// Whether all threads have ended.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for all threads; returns how many failures were too many to keep.
+    #[must_use]
+    pub fn finish(self) -> Account {
+        let accounts = self
+            .threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        accounts.fold(Account::default(), Account::plus)
+    }
+}

@@ -1,0 +1,420 @@
+//! The plan: a scenario with names bound and everything checked. Pure.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rehearsal_chaos::fault::Fault;
+use rehearsal_chaos::selector::Selector;
+use rehearsal_reports::objective::Objective;
+use rehearsal_reports::run::{Phase, Series};
+
+use crate::duration;
+use crate::load::arrivals::Leg;
+use crate::load::{LoadWritten, Spacing};
+use crate::problem::{Problem, Problems, did_you_mean, or_list};
+use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
+use crate::script::{self, Script};
+use crate::target::Endpoint;
+use crate::yaml::Seg;
+
+/// Users at most when nothing says how many: each may hold a connection of its own.
+const USERS_LIMIT: f64 = 50_000.0;
+
+/// A scenario, ready to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is rehearsed.
+    pub name: String,
+    /// Where every random choice comes from.
+    pub seed: u64,
+    /// The system, as written; paths are resolved.
+    pub system: SystemWritten,
+    /// Where the load goes; `None` for the embedded testbed, which is yet to be started.
+    pub target: Option<Endpoint>,
+    /// The phases, from the epoch on.
+    pub phases: Vec<Phase>,
+    /// The load profiles.
+    pub profiles: Vec<Profile>,
+    /// The journeys.
+    pub scripts: Vec<Script>,
+    /// The series that they feed.
+    pub series: Vec<Series>,
+    /// How many users there are.
+    pub users: u32,
+    /// Time limits of every request.
+    pub timeouts: Timeouts,
+    /// The prober.
+    pub prober: ProberPlan,
+    /// The faults, in order of their time.
+    pub strikes: Vec<Strike>,
+    /// What must hold.
+    pub objectives: Vec<Objective>,
+}
+
+/// A load profile.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The rate over the run.
+    pub legs: Vec<Leg>,
+    /// How arrivals are spaced.
+    pub spacing: Spacing,
+    /// The seed of the spacing.
+    pub seed: u64,
+    /// The journey, by place among the scripts.
+    pub script: usize,
+    /// Journeys on their way at once at most.
+    pub max_vus: u32,
+    /// The profile as a sentence.
+    pub words: String,
+}
+
+/// The prober's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProberPlan {
+    /// The path to ask.
+    pub path: String,
+    /// The time between two probes.
+    pub period: Duration,
+    /// How long a probe waits.
+    pub timeout: Duration,
+    /// Services whose instances are probed one by one.
+    pub instances: Vec<String>,
+}
+
+/// A fault and its time.
+#[derive(Clone, Debug)]
+pub struct Strike {
+    /// Its name, where one is written.
+    pub name: Option<String>,
+    /// What is done.
+    pub fault: Fault,
+    /// To whom.
+    pub on: Selector,
+    /// The seed of the choice.
+    pub seed: u64,
+    /// When.
+    pub begin: Duration,
+    /// When it is undone; `None` for a fault that ends by itself.
+    pub end: Option<Duration>,
+    /// Whether it stands for planned work.
+    pub planned: bool,
+    /// Its place in the file.
+    pub place: usize,
+}
+
+impl Plan {
+    /// Checks and binds a scenario; tells all that is wrong with it.
+    pub fn of(read: &Read, seed: u64) -> Result<Self, Problems> {
+        let scenario = &read.scenario;
+        let mut problems = Vec::new();
+        let phases = phases(read, &mut problems);
+        let length = phases.last().map_or(Duration::ZERO, |phase| phase.end);
+        let (scripts, series) = script::compile(read).unwrap_or_else(|found| {
+            problems.extend(found);
+            (Vec::new(), Vec::new())
+        });
+        let profiles = profiles(read, length, seed, &mut problems);
+        let target = target(read, &mut problems);
+        let prober = prober(read, &mut problems);
+        let strikes = strikes(read, &phases, seed, &mut problems);
+        check_objectives(read, &series, &mut problems);
+        if !problems.is_empty() {
+            return Err(Problems::new(&read.source, problems));
+        }
+        let in_flight: u32 = profiles.iter().map(|profile| profile.max_vus).sum();
+        Ok(Self {
+            name: scenario.name.clone(),
+            seed,
+            system: resolved(&scenario.system, read),
+            target,
+            phases,
+            profiles,
+            scripts,
+            series,
+            users: scenario.users.unwrap_or(in_flight),
+            timeouts: scenario.timeouts,
+            prober,
+            strikes,
+            objectives: scenario.objectives.clone(),
+        })
+    }
+
+    /// How long the run is.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.phases.last().map_or(Duration::ZERO, |phase| phase.end)
+    }
+}
+
+/// The system with its paths relative to where we are instead of to the file.
+fn resolved(system: &SystemWritten, read: &Read) -> SystemWritten {
+    let mut system = system.clone();
+    system.compose = system.compose.map(|path| read.directory().join(path)).map(|path| {
+        let joined: PathBuf = path.components().collect();
+        joined
+    });
+    system
+}
+
+fn phases(read: &Read, problems: &mut Vec<Problem>) -> Vec<Phase> {
+    let path = [Seg::from("phases")];
+    if read.scenario.phases.is_empty() {
+        let expected = "such as `{ warm-up: 10s, steady: 30s }`";
+        problems.push(read.problem(&path, "a run needs a phase", expected));
+    }
+    let mut begin = Duration::ZERO;
+    let mut phase = |(name, length): (&String, &crate::scenario::DurationWritten)| {
+        if length.0.is_zero() {
+            let path = [Seg::from("phases"), Seg::from(name.as_str())];
+            problems.push(read.problem(&path, "a phase of no length", "longer than `0s`"));
+        }
+        let end = begin + length.0;
+        let phase = Phase { name: name.clone(), begin, end };
+        begin = end;
+        phase
+    };
+    read.scenario.phases.iter().map(&mut phase).collect()
+}
+
+fn profiles(read: &Read, length: Duration, seed: u64, problems: &mut Vec<Problem>) -> Vec<Profile> {
+    let scenario = &read.scenario;
+    let mut profiles = Vec::new();
+    for (place, load) in scenario.load.iter().enumerate() {
+        let path = |key: &str| [Seg::from("load"), Seg::Index(place), Seg::from(key)];
+        let Some(script) = scenario.journeys.get_index_of(load.journey()) else {
+            let known = scenario.journeys.keys().map(String::as_str);
+            let message = format!("unknown journey `{}`", load.journey());
+            let expected = format!("journeys of this file: {}", or_list(known.clone()));
+            let mut problem = read.problem(&path("journey"), message, expected);
+            problem.help = did_you_mean(load.journey(), known);
+            problems.push(problem);
+            continue;
+        };
+        let legs = load.legs(length);
+        check_legs(read, load, &legs, (place, length), problems);
+        let peak = legs.iter().flat_map(|leg| [leg.from, leg.to]).fold(0.0, f64::max);
+        let most = (peak * scenario.timeouts.total.as_secs_f64()).ceil().clamp(1.0, USERS_LIMIT);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 1 ..= 50,000 above"
+        )]
+        let most = most as u32;
+        profiles.push(Profile {
+            words: words(load, &legs),
+            legs,
+            spacing: load.spacing(),
+            seed: derived(seed, "load", place),
+            script,
+            max_vus: load.max_vus().unwrap_or(most),
+        });
+    }
+    profiles
+}
+
+fn check_legs(
+    read: &Read,
+    load: &LoadWritten,
+    legs: &[Leg],
+    (place, length): (usize, Duration),
+    problems: &mut Vec<Problem>,
+) {
+    let path = |key: &str| [Seg::from("load"), Seg::Index(place), Seg::from(key)];
+    let key = match load {
+        LoadWritten::ConstantArrivalRate { .. } => "rate",
+        LoadWritten::RampingArrivalRate { .. } => "stages",
+    };
+    let arrivals: f64 = legs.iter().map(Leg::arrivals).sum();
+    if arrivals < 1.0 && !length.is_zero() {
+        let message = "nobody ever arrives at this rate";
+        problems.push(
+            read.problem(&path(key), message, "at least one arrival in the run")
+                .with_help("leave the profile out for a run without load"),
+        );
+    }
+    let sum: Duration = legs.iter().map(|leg| leg.length).sum();
+    if sum != length {
+        let (sum, whole) = (duration::show(sum), duration::show(length));
+        let message = format!("the stages last {sum} and the phases {whole}");
+        let problem = read.problem(&path(key), message, format!("{whole} in all"));
+        problems.push(problem.with_help("phases rule the length; make the two agree"));
+    }
+    if load.max_vus() == Some(0) {
+        let problem = read.problem(&path("maxVUs"), "no journey could ever begin", "1 or more");
+        problems.push(problem);
+    }
+}
+
+fn words(load: &LoadWritten, legs: &[Leg]) -> String {
+    let spacing = match load.spacing() {
+        Spacing::Uniform => "evenly spaced",
+        Spacing::Poisson => "Poisson arrivals",
+    };
+    let rates = match legs {
+        [one] if (one.from - one.to).abs() < f64::EPSILON => {
+            format!("constant-arrival-rate {}/s", one.from)
+        }
+        legs => {
+            let first = legs.first().map_or(0.0, |leg| leg.from);
+            let stages =
+                legs.iter().map(|leg| format!("{}/s in {}", leg.to, duration::show(leg.length)));
+            let stages: Vec<String> = stages.collect();
+            format!("ramping-arrival-rate from {first}/s to {}", stages.join(", to "))
+        }
+    };
+    format!("{}: {rates}, {spacing}", load.journey())
+}
+
+fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
+    let system = &read.scenario.system;
+    let path = |key: &str| [Seg::from("system"), Seg::from(key)];
+    if system.embedded.is_some() {
+        for (key, written) in
+            [("target", system.target.is_some()), ("compose", system.compose.is_some())]
+        {
+            if written {
+                let message = format!("`{key}` does not go with `embedded`");
+                problems.push(read.problem(&path(key), message, "leave one of the two out"));
+            }
+        }
+        return None;
+    }
+    let Some(written) = &system.target else {
+        let problem =
+            read.problem(&path("target"), "`target` is missing", "where does the load go?");
+        problems.push(problem.with_help("write `target: http://127.0.0.1:8080`, or `embedded: {}` for the testbed that comes with rehearsal"));
+        return None;
+    };
+    match written.parse() {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            let problem = read.problem(&path("target"), error, "such as `http://127.0.0.1:8080`");
+            problems.push(problem);
+            None
+        }
+    }
+}
+
+fn prober(read: &Read, problems: &mut Vec<Problem>) -> ProberPlan {
+    let written = &read.scenario.prober;
+    let path = |key: &str| [Seg::from("prober"), Seg::from(key)];
+    let rate = written.rate.per_second(Duration::from_secs(1));
+    if rate <= 0.0 || rate > 1000.0 {
+        problems.push(read.problem(
+            &path("rate"),
+            "a rate that cannot be",
+            "above 0, up to 1000/s",
+        ));
+    }
+    if written.timeout.is_zero() {
+        problems.push(read.problem(&path("timeout"), "a time limit of nothing", "such as `500ms`"));
+    }
+    if !written.path.starts_with('/') {
+        problems.push(read.problem(&path("path"), "not a path", "a path that begins with `/`"));
+    }
+    ProberPlan {
+        path: written.path.clone(),
+        period: Duration::from_secs_f64(1.0 / rate.clamp(0.001, 1000.0)),
+        timeout: written.timeout,
+        instances: written.instances.clone(),
+    }
+}
+
+fn strikes(read: &Read, phases: &[Phase], seed: u64, problems: &mut Vec<Problem>) -> Vec<Strike> {
+    let system = &read.scenario.system;
+    let mut strikes = Vec::new();
+    for (place, written) in read.scenario.faults.iter().enumerate() {
+        let path = [Seg::from("faults"), Seg::Index(place)];
+        if system.embedded.is_none() && system.compose.is_none() {
+            let message = "a bare target cannot be broken";
+            let expected = "needs `system.compose` or `system.embedded`";
+            problems.push(read.problem(&path, message, expected));
+        }
+        match span(written, phases) {
+            Ok((begin, end)) => strikes.push(Strike {
+                name: written.name.clone(),
+                fault: written.fault.clone(),
+                on: written.on.clone(),
+                seed: derived(seed, "fault", place),
+                begin,
+                end: written.fault.has_undo().then_some(end),
+                planned: written.planned,
+                place,
+            }),
+            Err((key, message, expected)) => {
+                let path = [Seg::from("faults"), Seg::Index(place), Seg::from(key)];
+                let mut problem = read.problem(&path, message, expected);
+                if let (Some(phase), "during") = (&written.during, key) {
+                    problem.help =
+                        did_you_mean(phase, phases.iter().map(|phase| phase.name.as_str()));
+                }
+                problems.push(problem);
+            }
+        }
+    }
+    strikes.sort_by_key(|strike| strike.begin);
+    strikes
+}
+
+/// Begin and end of a fault; or which key is wrong, why, and what was expected.
+fn span(
+    written: &FaultWritten,
+    phases: &[Phase],
+) -> Result<(Duration, Duration), (&'static str, String, String)> {
+    let length = phases.last().map_or(Duration::ZERO, |phase| phase.end);
+    let (begin, end) = match (&written.during, written.at) {
+        (Some(name), None) => {
+            let known = phases.iter().find(|phase| phase.name == *name).ok_or_else(|| {
+                let names = or_list(phases.iter().map(|phase| phase.name.as_str()));
+                (
+                    "during",
+                    format!("unknown phase `{name}`"),
+                    format!("phases of this file: {names}"),
+                )
+            })?;
+            (known.begin, known.end)
+        }
+        (None, Some(at)) => (at, length),
+        _ => {
+            let message = "a fault has one time".to_owned();
+            return Err(("do", message, "either `during: PHASE` or `at: OFFSET`".to_owned()));
+        }
+    };
+    if begin >= length && !length.is_zero() {
+        let expected = format!("before {}, the end of the last phase", duration::show(length));
+        return Err(("at", "the fault would begin after the run".to_owned(), expected));
+    }
+    let end = match written.lasting {
+        None => end,
+        Some(lasting) if begin + lasting <= length => begin + lasting,
+        Some(_) => {
+            let expected =
+                format!("undone by {}, the end of the last phase", duration::show(length));
+            return Err(("for", "the fault would outlast the run".to_owned(), expected));
+        }
+    };
+    Ok((begin, end))
+}
+
+fn check_objectives(read: &Read, series: &[Series], problems: &mut Vec<Problem>) {
+    let scenario = &read.scenario;
+    let phases: Vec<&str> = scenario.phases.keys().map(String::as_str).collect();
+    for (place, objective) in scenario.objectives.iter().enumerate() {
+        if let Err(error) = objective.check_names(&phases, series) {
+            let path = [Seg::from("objectives"), Seg::Index(place)];
+            problems.push(read.problem(&path, error.to_string(), "this objective matches nothing"));
+        }
+    }
+}
+
+/// A seed for one purpose, so that adding a fault does not change the arrivals.
+///
+/// SplitMix64's finaliser (Steele, Lea and Flood 2014) over seed, purpose and place.
+#[must_use]
+pub fn derived(seed: u64, purpose: &str, place: usize) -> u64 {
+    let text = purpose.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31) + u64::from(byte));
+    let mut z = seed ^ text.rotate_left(17) ^ (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
