@@ -66,6 +66,9 @@ impl<'a> Shape<'a> {
 
     fn check(&self, node: &Node, schema: &'a Json, problems: &mut Vec<Problem>) {
         let schema = self.resolve(schema);
+        if takes_anything(schema) {
+            return;
+        }
         if let Some(words) = self.words(schema) {
             check_word(node, &words, problems);
         } else if let Some(branches) = self.branches(schema)
@@ -255,6 +258,12 @@ fn types(schema: &Json) -> Vec<&str> {
         Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
     }
+}
+
+/// Whether `schema` says nothing of the value, as that of free JSON does.
+fn takes_anything(schema: &Json) -> bool {
+    let words = ["type", "properties", "oneOf", "anyOf", "enum", "const", "format"];
+    words.iter().all(|word| schema.get(word).is_none())
 }
 
 /// Whether `schema` takes values of the kind of `node`; without a type it takes all.
