@@ -125,7 +125,7 @@ impl Compose {
         env: &BTreeMap<String, String>,
     ) -> Result<Self, ComposeError> {
         let unreadable = |source| ComposeError::Unreadable { file: file.to_owned(), source };
-        let path = std::path::absolute(file).map_err(unreadable)?;
+        let path = std::fs::canonicalize(file).map_err(unreadable)?;
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
         let written = read_yaml(file, &text)?;
         let given = project.map(str::to_owned).or_else(|| name_in_environment(env));
