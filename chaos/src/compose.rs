@@ -29,7 +29,7 @@ use crate::{
 const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// For `down`: each container may use its own grace.
-const DOWN_LIMIT: Duration = Duration::from_secs(300);
+const DOWN_LIMIT: Duration = Duration::from_mins(5);
 
 /// How often to look whether the containers have become healthy.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -41,7 +41,6 @@ pub mod option {
     use super::{Deserialize, Deserializer, Duration, Serializer};
 
     /// Writes a duration, or null.
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,

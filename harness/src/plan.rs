@@ -409,7 +409,7 @@ fn check_objectives(read: &Read, series: &[Series], problems: &mut Vec<Problem>)
 
 /// A seed for one purpose, so that adding a fault does not change the arrivals.
 ///
-/// SplitMix64's finaliser (Steele, Lea and Flood 2014) over seed, purpose and place.
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014) over seed, purpose and place.
 #[must_use]
 pub fn derived(seed: u64, purpose: &str, place: usize) -> u64 {
     let text = purpose.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31) + u64::from(byte));

@@ -20,7 +20,7 @@ use tokio::runtime;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::clock::Clock;
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, hurry};
 use crate::plan::ProberPlan;
 use crate::scenario::Timeouts;
 use crate::scribe::{Letter, Post};
@@ -53,6 +53,7 @@ pub struct Brief {
 #[must_use]
 pub fn start(brief: Brief) -> JoinHandle<io::Result<()>> {
     let work = move || {
+        hurry();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, work(brief))
     };

@@ -189,10 +189,7 @@ impl Recorder {
         let phase = self.count(&sample);
         match sample.verdict {
             Ok(()) => self.answered(sample.served_by, sample.done),
-            Err(ref miss) => {
-                let miss = miss.clone();
-                self.failed(sample, phase, miss);
-            }
+            Err(ref miss) => self.failed(&sample, phase, miss),
         }
     }
 
@@ -239,7 +236,7 @@ impl Recorder {
         served.last = done;
     }
 
-    fn failed(&mut self, sample: Sample, phase: usize, miss: Miss) {
+    fn failed(&mut self, sample: &Sample, phase: usize, miss: &Miss) {
         if self.failures.len() >= FAILURES_KEPT {
             self.failures_left_out += 1;
             return;
@@ -255,7 +252,7 @@ impl Recorder {
             outcome: miss.outcome,
             cause: miss.cause,
             status: sample.status,
-            served_by: sample.served_by,
+            served_by: sample.served_by.clone(),
             message: miss.message.chars().take(MESSAGE_KEPT).collect(),
         });
     }

@@ -170,7 +170,9 @@ fn combined(mut accounts: Vec<Account>) -> Vec<Generator> {
 
 fn one_second(accounts: &[Account]) -> Generator {
     let mut lateness = Gauge::default().lateness;
-    accounts.iter().for_each(|account| lateness.add(&account.gauge.lateness));
+    for account in accounts {
+        lateness.add(&account.gauge.lateness);
+    }
     let sum = |count: fn(&Account) -> u64| accounts.iter().map(count).sum();
     Generator {
         second: accounts.first().map_or(0, |account| account.second),

@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use rehearsal_reports::run::Series;
 use serde_json::Value as Json;
 
-use crate::journey::{CaptureWritten, ExpectWritten, StepWritten};
+use crate::journey::{CaptureWritten, ExpectWritten, Statuses, StepWritten};
 use crate::problem::{Problem, did_you_mean};
 use crate::scenario::Read;
 use crate::template::{Scope, Template, TemplateError, Values};
@@ -329,7 +329,7 @@ impl<'a> Compiler<'a> {
             Some((self.header_name(name, &place)?, self.template(text, &place)))
         });
         Expect {
-            statuses: expect.status.as_ref().map(|list| list.list()).unwrap_or_default(),
+            statuses: expect.status.as_ref().map(Statuses::list).unwrap_or_default(),
             json,
             headers: headers.collect(),
             body: expect
@@ -340,7 +340,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn capture(&mut self, from: &CaptureWritten, path: &[Seg]) -> Option<Capture> {
-        let found = match (&from.json, &from.header, &from.cookie) {
+        match (&from.json, &from.header, &from.cookie) {
             (Some(json), None, None) => Some(Capture::Json(json.clone())),
             (None, Some(name), None) => self.header_name(name, path).map(Capture::Header),
             (None, None, Some(name)) => Some(Capture::Cookie(name.clone())),
@@ -350,8 +350,7 @@ impl<'a> Compiler<'a> {
                 self.problems.push(self.read.problem(path, message, expected));
                 None
             }
-        };
-        found
+        }
     }
 
     fn header_name(&mut self, name: &str, path: &[Seg]) -> Option<HeaderName> {

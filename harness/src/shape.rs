@@ -72,7 +72,7 @@ impl<'a> Shape<'a> {
         if let Some(words) = self.words(schema) {
             check_word(node, &words, problems);
         } else if let Some(branches) = self.branches(schema)
-            && self.tag(&branches).is_none()
+            && Self::tag(&branches).is_none()
         {
             self.check_union(node, &branches, problems);
         } else if !accepts(schema, node) {
@@ -81,7 +81,9 @@ impl<'a> Shape<'a> {
             match &node.value {
                 Value::Map(entries) => self.check_map(node, entries, schema, problems),
                 Value::List(items) => {
-                    items.iter().for_each(|item| self.check(item, &schema["items"], problems));
+                    for item in items {
+                        self.check(item, &schema["items"], problems);
+                    }
                 }
                 _ => self.check_format(node, schema, problems),
             }
@@ -103,7 +105,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The key that is a constant in every branch, with its words.
-    fn tag(&self, branches: &[&'a Json]) -> Option<(&'a str, Vec<&'a str>)> {
+    fn tag(branches: &[&'a Json]) -> Option<(&'a str, Vec<&'a str>)> {
         let first = branches.first()?["properties"].as_object()?;
         first.keys().find_map(|key| {
             let words: Option<Vec<&str>> =
@@ -134,7 +136,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn keys(&self, schema: &'a Json, branch: Option<&'a Json>) -> Keys<'a> {
+    fn keys(schema: &'a Json, branch: Option<&'a Json>) -> Keys<'a> {
         let empty = &EMPTY;
         let parts = [Some(schema), branch];
         let parts = parts.iter().flatten();
@@ -163,7 +165,7 @@ impl<'a> Shape<'a> {
     ) {
         let branches = self.branches(schema).unwrap_or_default();
         let mut branch = None;
-        if let Some((tag, words)) = self.tag(&branches) {
+        if let Some((tag, words)) = Self::tag(&branches) {
             let Some(entry) = entries.iter().find(|entry| entry.key == tag) else {
                 let expected = format!("`{tag}:` must be {}", or_list(words));
                 let message = format!("`{tag}` is missing");
@@ -180,7 +182,7 @@ impl<'a> Shape<'a> {
             };
             branch = Some(branches[chosen]);
         }
-        let keys = self.keys(schema, branch);
+        let keys = Self::keys(schema, branch);
         for missing in keys.required.iter().filter(|key| entries.iter().all(|e| e.key != **key)) {
             let expected = format!("`{missing}:` must stand here");
             let message = format!("`{missing}` is missing");

@@ -164,14 +164,13 @@ impl Connection {
         loop {
             let kept = self.sender.take().filter(|sender| !sender.is_closed());
             let reused = kept.is_some();
-            let mut sender = match kept {
-                Some(sender) => sender,
-                None => {
-                    let begin = self.clock.now();
-                    let sender = self.connect().await?;
-                    exchange.connect = Some(self.clock.now().saturating_sub(begin));
-                    sender
-                }
+            let mut sender = if let Some(sender) = kept {
+                sender
+            } else {
+                let begin = self.clock.now();
+                let sender = self.connect().await?;
+                exchange.connect = Some(self.clock.now().saturating_sub(begin));
+                sender
             };
             if sender.ready().await.is_err() {
                 if reused {
@@ -209,13 +208,12 @@ impl Connection {
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Fault> {
         let address = (self.endpoint.host.as_str(), self.endpoint.port);
-        let stream = match timeout(self.limits.connect, TcpStream::connect(address)).await {
-            Ok(stream) => stream.map_err(|error| not_connected(&error))?,
-            Err(_) => {
-                let message = "not connected in time";
-                return Err(Fault::new(Outcome::Failed, Cause::ConnectTimeout, message));
-            }
+        let connecting = timeout(self.limits.connect, TcpStream::connect(address)).await;
+        let Ok(stream) = connecting else {
+            let message = "not connected in time";
+            return Err(Fault::new(Outcome::Failed, Cause::ConnectTimeout, message));
         };
+        let stream = stream.map_err(|error| not_connected(&error))?;
         // Requests are small and each is waited for: without this, the kernel would hold back the
         // second part of a request that was written in two.
         stream.set_nodelay(true).map_err(|error| not_connected(&error))?;

@@ -183,7 +183,9 @@ impl Template {
             [Piece::Text(text)] => Cow::Borrowed(text),
             pieces => {
                 let mut text = String::new();
-                pieces.iter().for_each(|piece| piece.append(&mut text, values));
+                for piece in pieces {
+                    piece.append(&mut text, values);
+                }
                 Cow::Owned(text)
             }
         }

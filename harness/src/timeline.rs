@@ -165,7 +165,7 @@ impl Timeline<'_> {
     fn entries(&self) -> Vec<(Duration, u8, String)> {
         let mut entries = Vec::new();
         for phase in &self.plan.phases {
-            let length = duration::show(phase.end - phase.begin);
+            let length = duration::show(phase.end.saturating_sub(phase.begin));
             entries.push((phase.begin, 1, format!("phase {}, {length}", phase.name)));
         }
         for (fault, strike) in self.faults.iter().zip(&self.plan.strikes) {

@@ -16,7 +16,7 @@ use crate::micros;
 
 /// The longest latency that is told apart; longer ones are counted here. Ten minutes is longer
 /// than any time limit that a scenario may set.
-const LONGEST: Duration = Duration::from_secs(10 * 60);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Significant decimal digits of the histograms kept each second: within 1 %.
 pub const DIGITS_SECOND: u8 = 2;

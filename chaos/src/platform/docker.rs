@@ -55,10 +55,10 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// For thawing. When a health check was just being started as the container froze, the engine thaws
 /// it only when the check's own time limit is over, which is 30 s unless configured.
-const THAW: Duration = Duration::from_secs(60);
+const THAW: Duration = Duration::from_mins(1);
 
 /// What the client itself waits for: more than any of the limits above, which say more of the call.
-const CLIENT: Duration = Duration::from_secs(120);
+const CLIENT: Duration = Duration::from_mins(2);
 
 /// How long to wait before a broken stream of events is opened again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);

@@ -75,7 +75,9 @@ mod tests {
 
     fn sent(set: &[&str], path: &str) -> Option<String> {
         let mut cookies = Cookies::default();
-        set.iter().for_each(|text| cookies.set(text));
+        for text in set {
+            cookies.set(text);
+        }
         let mut headers = HeaderMap::new();
         cookies.add_to(&mut headers, path);
         headers.get(COOKIE).map(|value| value.to_str().expect("ascii").to_owned())

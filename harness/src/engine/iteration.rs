@@ -188,7 +188,7 @@ impl Walk<'_> {
             let cause = if lost { Cause::SessionLost } else { Cause::Status(answer.status) };
             return Err(failed(cause, excerpt(&answer.body)));
         }
-        let json = self.json_of(request, answer)?;
+        let json = Self::json_of(request, answer)?;
         self.expected(&request.expect, answer, &json)?;
         for (slot, from) in &request.capture {
             self.slots[*slot] = self.captured(from, answer, &json)?;
@@ -196,7 +196,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn json_of(&self, request: &Request, answer: &Answer) -> Result<Json, Miss> {
+    fn json_of(request: &Request, answer: &Answer) -> Result<Json, Miss> {
         let captures = request.capture.iter().any(|(_, from)| matches!(from, Capture::Json(_)));
         if request.expect.json.is_empty() && !captures {
             return Ok(Json::Null);

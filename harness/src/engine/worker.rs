@@ -19,7 +19,7 @@ use super::Brief;
 use super::iteration;
 use super::user::User;
 use crate::load::arrivals::Arrivals;
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, hurry};
 use crate::recorder::Recorder;
 use crate::scribe;
 use crate::script::header_value;
@@ -88,6 +88,7 @@ impl Desk {
 
 /// Does the work of one load thread, to the end of the run.
 pub(super) fn run(brief: &Brief, share: Share) -> Account {
+    hurry();
     let worked = runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -150,7 +150,8 @@ mod tests {
         assert_ne!(due, arrivals(8).collect::<Vec<_>>());
         // 60,000 expected with standard deviation 245; the seeds are fixed, so this cannot flake.
         assert!(due.len().abs_diff(60_000) < 4 * 245, "{}", due.len());
-        let gaps = due.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1000.0);
+        let gaps =
+            due.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64() * 1000.0);
         let squares: f64 = gaps.map(|gap| (gap - 1.0) * (gap - 1.0)).sum();
         #[expect(clippy::cast_precision_loss, reason = "a small count")]
         let variance = squares / due.len() as f64;

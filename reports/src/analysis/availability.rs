@@ -188,7 +188,7 @@ fn error_minutes(tables: &Tables, scope: &Scope, run_length: usize, above: f64) 
 }
 
 fn connectivity(front: Option<&Probing>, scope: &Scope) -> Value {
-    const SHORTEST: Duration = Duration::from_secs(60);
+    const SHORTEST: Duration = Duration::from_mins(1);
     let Some(front) = front.filter(|front| front.probes > front.excluded) else {
         return Value::NotRecorded;
     };

@@ -23,7 +23,7 @@ const RECOVERED_AFTER: usize = 20;
 const MERGED_BELOW: Duration = Duration::from_secs(1);
 
 /// How long after a fault is over an outage may still be its consequence.
-const AFTERMATH: Duration = Duration::from_secs(60);
+const AFTERMATH: Duration = Duration::from_mins(1);
 
 /// A span in which a target did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
