@@ -18,7 +18,7 @@ use rehearsal_chaos::{
 };
 
 const IMAGE: &str = "debian:bookworm-slim";
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 #[tokio::test]
 async fn a_project_comes_up_healthy_and_goes_down() {

@@ -62,10 +62,9 @@ pub struct StepWritten {
 pub struct ExpectWritten {
     /// The status, or a list of good ones.
     pub status: Option<Statuses>,
-    /// Values of the JSON body by path (`user`, `items.0.id`).
+    /// Values of the JSON body by path (`user`, `items.0.id`); texts are templates.
     #[serde(default)]
-    #[schemars(with = "IndexMap<String, Text>")]
-    pub json: IndexMap<String, String>,
+    pub json: IndexMap<String, serde_json::Value>,
     /// Values of headers by name.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Text>")]

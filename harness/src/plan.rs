@@ -106,7 +106,7 @@ impl Plan {
     /// Checks and binds a scenario; tells all that is wrong with it.
     pub fn of(read: &Read, seed: u64) -> Result<Self, Problems> {
         let scenario = &read.scenario;
-        let mut problems = Vec::new();
+        let mut problems = read.problems.clone();
         let phases = phases(read, &mut problems);
         let length = phases.last().map_or(Duration::ZERO, |phase| phase.end);
         let (scripts, series) = script::compile(read).unwrap_or_else(|found| {
@@ -329,6 +329,11 @@ fn strikes(read: &Read, phases: &[Phase], seed: u64, problems: &mut Vec<Problem>
             let message = "a bare target cannot be broken";
             let expected = "needs `system.compose` or `system.embedded`";
             problems.push(read.problem(&path, message, expected));
+        }
+        if written.lasting.is_some() && !written.fault.has_undo() {
+            let path = [Seg::from("faults"), Seg::Index(place), Seg::from("for")];
+            let message = format!("a {} ends by itself", written.fault);
+            problems.push(read.problem(&path, message, "leave `for` out"));
         }
         match span(written, phases) {
             Ok((begin, end)) => strikes.push(Strike {

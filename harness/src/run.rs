@@ -106,6 +106,7 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Scenario(_) | Self::Directory(RunDirError::Taken(_)) => Exit::Usage,
+            Self::System(error) if error.is_usage() => Exit::Usage,
             Self::LeftBroken { .. } => Exit::NotRestored,
             Self::Interrupted => Exit::Interrupted,
             _ => Exit::Environment,

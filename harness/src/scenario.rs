@@ -196,7 +196,7 @@ pub struct FaultWritten {
     #[serde(default, with = "duration::option")]
     #[schemars(with = "Option<duration::Text>")]
     pub at: Option<Duration>,
-    /// For this long; by default to the end of the phase.
+    /// For this long; by default to the end of the phase, or with `at` to the end of the run.
     #[serde(rename = "for", default, with = "duration::option")]
     #[schemars(with = "Option<duration::Text>")]
     pub lasting: Option<Duration>,
@@ -219,6 +219,9 @@ pub struct Read {
     pub tree: Node,
     /// The text behind the places.
     pub source: Source,
+    /// What is wrong with the file and did not keep it from being read: told together with what
+    /// the plan finds.
+    pub problems: Vec<Problem>,
 }
 
 /// Why a scenario could not be read.
@@ -285,16 +288,19 @@ impl Read {
         let (tree, mut problems) = with_sets(read, &source);
         let root = schema();
         problems.extend(Shape { root: &root, formats: &FORMATS }.problems(&tree));
-        if !problems.is_empty() {
-            return Err(Problems::new(&source, problems));
+        // An unknown key can be passed over for now, so that the rest of the file is checked too.
+        let places: Vec<Place> = problems.iter().map(|problem| problem.place.clone()).collect();
+        let json = tree.without_keys_at(&places).to_json();
+        let scenario: Result<Scenario, _> = serde_path_to_error::deserialize(json);
+        match scenario {
+            Ok(scenario) => Ok(Self { scenario, tree, source, problems }),
+            Err(_) if !problems.is_empty() => Err(Problems::new(&source, problems)),
+            Err(error) => {
+                let place = tree.nearest(&segments(error.path())).place.clone();
+                let problem = Problem::new(place, error.into_inner().to_string(), "here");
+                Err(Problems::new(&source, vec![problem]))
+            }
         }
-        let scenario: Result<Scenario, _> = serde_path_to_error::deserialize(tree.to_json());
-        let scenario = scenario.map_err(|error| {
-            let place = tree.nearest(&segments(error.path())).place.clone();
-            let problem = Problem::new(place, error.into_inner().to_string(), "here");
-            Problems::new(&source, vec![problem])
-        })?;
-        Ok(Self { scenario, tree, source })
     }
 
     /// A problem at the end of `path`.

@@ -319,9 +319,9 @@ impl<'a> Compiler<'a> {
 
     fn expect(&mut self, expect: &ExpectWritten, path: &[Seg]) -> Expect {
         let path = at(path, &["expect".into()]);
-        let json = expect.json.iter().map(|(key, text)| {
+        let json = expect.json.iter().map(|(key, value)| {
             let place = at(&path, &["json".into(), key.as_str().into()]);
-            (key.clone(), self.template(text, &place))
+            (key.clone(), self.template(&json_text(value), &place))
         });
         let json = json.collect();
         let headers = expect.header.iter().filter_map(|(name, text)| {

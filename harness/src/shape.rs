@@ -152,7 +152,8 @@ impl<'a> Shape<'a> {
                 .flatten()
                 .filter_map(Json::as_str)
                 .collect(),
-            others: Some(&schema["additionalProperties"]).filter(|others| others.is_object()),
+            others: Some(&schema["additionalProperties"])
+                .filter(|others| others.is_object() || **others == Json::Bool(true)),
         }
     }
 

@@ -79,6 +79,21 @@ pub enum SystemError {
     },
 }
 
+impl SystemError {
+    /// Whether the scenario is to blame, and not the world.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Compose(
+                ComposeError::Unreadable { .. }
+                    | ComposeError::NotYaml { .. }
+                    | ComposeError::NoName { .. }
+            )
+        )
+    }
+}
+
 /// The compose project of a scenario, and its engine.
 #[derive(Debug)]
 pub struct Project {

@@ -68,6 +68,10 @@ impl<'a> Timeline<'a> {
             blows.push(Blow { number, fault, instances, begin, end });
         }
         check_overlaps(plan, read, &faults, &mut problems);
+        for (place, service) in plan.prober.instances.iter().enumerate() {
+            let path = [Seg::from("prober"), Seg::from("instances"), Seg::Index(place)];
+            problems.extend(unknown_service(service, read, inventory, &path));
+        }
         if !problems.is_empty() {
             return Err(Problems::new(&read.source, problems));
         }
@@ -84,15 +88,7 @@ fn chosen(
     let path = |key: &str| {
         [Seg::from("faults"), Seg::Index(strike.place), Seg::from("on"), Seg::from(key)]
     };
-    let service = &strike.on.service;
-    if let Some(known) = &inventory.services
-        && !known.contains(service)
-    {
-        let names = known.iter().map(String::as_str);
-        let message = format!("unknown service `{service}`");
-        let expected = format!("services of this system: {}", or_list(names.clone()));
-        let mut problem = read.problem(&path("service"), message, expected);
-        problem.help = did_you_mean(service, names);
+    if let Some(problem) = unknown_service(&strike.on.service, read, inventory, &path("service")) {
         return Err(Box::new(problem));
     }
     let Some(instances) = &inventory.instances else {
@@ -102,6 +98,22 @@ fn chosen(
         let key = if strike.on.index.is_some() { "index" } else { "pick" };
         Box::new(read.problem(&path(key), error.to_string(), "nobody to break"))
     })
+}
+
+/// The problem of naming a service that the system does not have.
+fn unknown_service(
+    service: &str,
+    read: &Read,
+    inventory: &Inventory,
+    path: &[Seg],
+) -> Option<Problem> {
+    let known = inventory.services.as_ref().filter(|known| known.iter().all(|it| it != service))?;
+    let names = known.iter().map(String::as_str);
+    let message = format!("unknown service `{service}`");
+    let expected = format!("services of this system: {}", or_list(names.clone()));
+    let mut problem = read.problem(path, message, expected);
+    problem.help = did_you_mean(service, names);
+    Some(problem)
 }
 
 fn planned(strike: &Strike, instances: &[Instance]) -> PlannedFault {

@@ -139,6 +139,26 @@ impl Node {
         }
     }
 
+    /// The same without the entries whose keys stand at one of `places`.
+    #[must_use]
+    pub fn without_keys_at(&self, places: &[Place]) -> Self {
+        let value = match &self.value {
+            Value::List(nodes) => {
+                Value::List(nodes.iter().map(|node| node.without_keys_at(places)).collect())
+            }
+            Value::Map(entries) => {
+                let kept = entries.iter().filter(|entry| !places.contains(&entry.place));
+                let kept = kept.map(|entry| Entry {
+                    node: entry.node.without_keys_at(places),
+                    ..entry.clone()
+                });
+                Value::Map(kept.collect())
+            }
+            value => value.clone(),
+        };
+        Self { place: self.place.clone(), value }
+    }
+
     /// The same without places.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

@@ -6,6 +6,7 @@ use rehearsal_reports::verdict::Exit;
 
 use super::{complain, complain_of_scenario, print};
 use crate::plan::Plan;
+use crate::problem::Problems;
 use crate::run::embedded_inventory;
 use crate::run_dir::new_seed;
 use crate::scenario::{Read, ScenarioError};
@@ -18,17 +19,35 @@ pub(super) fn main(file: &Path, sets: &[String]) -> Exit {
             print(&text);
             Exit::Pass
         }
-        Err(error) => {
+        Err(PlanError::Scenario(error)) => {
             complain_of_scenario(&error);
+            Exit::Usage
+        }
+        Err(PlanError::System(error)) => {
+            complain(&error);
             Exit::Usage
         }
     }
 }
 
-fn text(file: &Path, sets: &[String]) -> Result<String, ScenarioError> {
+#[derive(Debug, thiserror::Error)]
+enum PlanError {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    System(SystemError),
+}
+
+impl From<Problems> for PlanError {
+    fn from(problems: Problems) -> Self {
+        Self::Scenario(problems.into())
+    }
+}
+
+fn text(file: &Path, sets: &[String]) -> Result<String, PlanError> {
     let read = Read::file(file, sets)?;
     let plan = Plan::of(&read, read.scenario.seed.unwrap_or_else(new_seed))?;
-    let inventory = inventory(&plan);
+    let inventory = inventory(&plan)?;
     let timeline = Timeline::of(&plan, &read, &inventory)?;
     let text = timeline.to_string();
     if read.scenario.seed.is_some() {
@@ -41,25 +60,29 @@ fn text(file: &Path, sets: &[String]) -> Result<String, ScenarioError> {
 }
 
 /// What can be learnt of the system by looking at it.
-fn inventory(plan: &Plan) -> Inventory {
+fn inventory(plan: &Plan) -> Result<Inventory, PlanError> {
     if let Some(embedded) = &plan.system.embedded {
-        return embedded_inventory(system::embedded_instances(embedded));
+        return Ok(embedded_inventory(system::embedded_instances(embedded)));
     }
     let target = plan.target.as_ref().map(ToString::to_string).unwrap_or_default();
     let Some(file) = &plan.system.compose else {
         let words = format!("{target}, of which nothing else is known");
-        return Inventory { words, ..Inventory::default() };
+        return Ok(Inventory { words, ..Inventory::default() });
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let looked = match runtime {
         Ok(runtime) => runtime.block_on(look(plan, file)),
         Err(error) => Err(SystemError::Embedded(error)),
     };
-    looked.unwrap_or_else(|error| {
-        complain(&error);
-        let words = format!("{} at {target}, instances unresolved", file.display());
-        Inventory { words, ..Inventory::default() }
-    })
+    match looked {
+        Ok(inventory) => Ok(inventory),
+        Err(error) if error.is_usage() => Err(PlanError::System(error)),
+        Err(error) => {
+            complain(&error);
+            let words = format!("{} at {target}, instances unresolved", file.display());
+            Ok(Inventory { words, ..Inventory::default() })
+        }
+    }
 }
 
 async fn look(plan: &Plan, file: &Path) -> Result<Inventory, SystemError> {
