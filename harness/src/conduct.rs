@@ -77,7 +77,7 @@ pub struct Papers {
 #[derive(Debug, thiserror::Error)]
 pub enum ConductError {
     /// The journal.
-    #[error(transparent)]
+    #[error("{0}; the run was stopped for it. Make room, or name another directory with --out")]
     Journal(#[from] JournalError),
     /// The undo log.
     #[error(transparent)]

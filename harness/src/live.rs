@@ -1,5 +1,6 @@
 //! What can be said of a run while it goes on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rehearsal_reports::event::What;
@@ -25,7 +26,7 @@ pub struct Live {
     pub errors: u64,
     /// Journeys dropped so far.
     pub dropped: u64,
-    /// The faults in effect, as `kill was-1`.
+    /// The faults in effect, as `kill was-1`; one in several instances stands here once.
     pub active: Vec<String>,
 }
 
@@ -34,6 +35,8 @@ pub struct Live {
 pub struct Watcher {
     steps: Vec<bool>,
     names: Vec<String>,
+    /// Faults in effect, one entry for each instance.
+    active: Vec<usize>,
     now: Live,
     response: Histogram,
 }
@@ -43,7 +46,8 @@ impl Watcher {
     /// names of the faults.
     #[must_use]
     pub fn new(steps: Vec<bool>, names: Vec<String>) -> Self {
-        Self { steps, names, now: Live::default(), response: Histogram::new(DIGITS_SECOND) }
+        let response = Histogram::new(DIGITS_SECOND);
+        Self { steps, names, active: Vec::new(), now: Live::default(), response }
     }
 
     /// Takes notice of `record`.
@@ -74,14 +78,16 @@ impl Watcher {
 
     fn hear(&mut self, what: &What) {
         match what {
-            What::Injected { fault, .. } => self.now.active.extend(self.names.get(*fault).cloned()),
+            What::Injected { fault, .. } => self.active.push(*fault),
             What::Restored { fault, .. } | What::NotRestored { fault, .. } => {
-                let name = self.names.get(*fault);
-                let at = self.now.active.iter().position(|active| Some(active) == name);
-                at.map(|at| self.now.active.remove(at));
+                let at = self.active.iter().position(|active| active == fault);
+                at.map(|at| self.active.remove(at));
             }
-            _ => {}
+            _ => return,
         }
+        let faults: BTreeSet<usize> = self.active.iter().copied().collect();
+        let names = faults.iter().filter_map(|fault| self.names.get(*fault).cloned());
+        self.now.active = names.collect();
     }
 
     /// The second `second` is over: what can be said of it.

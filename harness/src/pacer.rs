@@ -7,23 +7,26 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
+};
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
 };
 use tokio::io::unix::AsyncFd;
 
 use crate::clock::Clock;
 
-/// The niceness of threads that measure: before everybody who has not asked for more.
-const NICENESS: i32 = -15;
-
-/// Puts the calling thread before others on this machine, where that is allowed. A measuring thread
-/// sleeps most of the time, so it takes little from anybody; a late one measures itself. Without
-/// the right to it nothing changes, and lateness shows in the record either way.
+/// Puts the calling thread before others on this machine, where that is allowed: in the lowest
+/// real-time class, which no niceness and no container's share can hold up. A measuring thread
+/// sleeps most of the time, so it takes little from anybody; a late one would measure itself.
+/// Without the right to it nothing changes, and lateness shows in the record either way.
 pub fn hurry() {
-    if let Err(error) = setpriority_process(None, NICENESS) {
+    let lowest = ThreadPriority::Min;
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), lowest, policy) {
         tracing::debug!("measuring threads have no priority: {error}");
     }
 }

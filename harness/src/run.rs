@@ -9,6 +9,7 @@ use rehearsal_chaos::platform::docker::Docker;
 use rehearsal_chaos::platform::{Platform, PlatformError};
 use rehearsal_chaos::recover::recover_locked;
 use rehearsal_chaos::registry::{self, RegistryError};
+use rehearsal_chaos::undo_log::UndoLog;
 use rehearsal_reports::format::FormatError;
 use rehearsal_reports::journal::Journal;
 use rehearsal_reports::report::{Report, ReportError};
@@ -134,25 +135,31 @@ pub async fn run(
     let read = Read::file(&options.file, &options.sets)?;
     let seed = read.scenario.seed.unwrap_or_else(run_dir::new_seed);
     let plan = Arc::new(Plan::of(&read, seed)?);
+    if let Some(embedded) = &plan.system.embedded {
+        let expected = embedded_inventory(system::embedded_instances(embedded));
+        Timeline::of(&plan, &read, &expected)?;
+    }
     let id = run_dir::new_id();
     let directory = run_dir::create(options.out.as_deref(), &plan.name, &id)?;
     progress.say(&format!("run {id}, seed {seed}, in {}", directory.display()));
     let rehearsal = Rehearsal { options, read, plan, id, directory, ends, progress };
-    if rehearsal.plan.system.embedded.is_some() {
-        rehearsal.embedded().await?;
+    let outcome = if rehearsal.plan.system.embedded.is_some() {
+        rehearsal.embedded().await
     } else if rehearsal.plan.system.compose.is_some() {
-        rehearsal.compose().await?;
+        rehearsal.compose().await
     } else {
-        rehearsal.bare().await?;
+        rehearsal.bare().await
+    };
+    if outcome.is_err() {
+        run_dir::discard(&rehearsal.directory);
     }
+    outcome?;
     Ok(Report::of(Journal::open(&rehearsal.directory).map_err(ReportError::from)?)?)
 }
 
 impl Rehearsal<'_> {
     async fn embedded(&self) -> Result<(), RunError> {
         let Some(embedded) = &self.plan.system.embedded else { return Ok(()) };
-        let expected = system::embedded_instances(embedded);
-        self.timeline(&embedded_inventory(expected))?;
         self.progress.say(&format!("starting the embedded testbed, {} WAS", embedded.was));
         let files = self.directory.join("testbed");
         let starting = system::start_embedded(embedded, &files);
@@ -246,7 +253,19 @@ impl Rehearsal<'_> {
             endpoint: endpoint.clone(),
             papers: self.papers(identity, None, Vec::new()),
         };
-        Ok(conduct(&stage, None, self.ends, self.progress).await?)
+        self.conduct(&stage, None).await
+    }
+
+    /// From here on there is a run, and a record of it.
+    async fn conduct<P: Platform>(
+        &self,
+        stage: &Stage<'_, P>,
+        log: Option<&UndoLog>,
+    ) -> Result<(), RunError> {
+        if self.options.out.is_none() {
+            run_dir::point_latest(&self.directory);
+        }
+        Ok(conduct(stage, log, self.ends, self.progress).await?)
     }
 
     fn stage<'a, P>(
@@ -297,15 +316,15 @@ impl Rehearsal<'_> {
     ) -> Result<(), RunError> {
         let Some(platform) = stage.platform.as_deref().filter(|_| !stage.timeline.blows.is_empty())
         else {
-            return Ok(conduct(stage, None, self.ends, self.progress).await?);
+            return self.conduct(stage, None).await;
         };
         let log = open_undo_log(platform, &self.directory, &self.id).map_err(ConductError::from)?;
         let entry = registry::enter(state, lock.key(), &self.id, log.path())?;
-        let outcome = conduct(stage, Some(&log), self.ends, self.progress).await;
+        let outcome = self.conduct(stage, Some(&log)).await;
         if log.pending().is_empty() {
             entry.leave()?;
         }
-        Ok(outcome?)
+        outcome
     }
 
     async fn heal_before_start(&self, state: &Path, lock: &Lock) -> Result<(), RunError> {

@@ -34,22 +34,35 @@ pub fn new_id() -> String {
 }
 
 /// Makes the directory of the run `id` of the scenario `name`: `out` if given, else one under
-/// `runs/`, to which `runs/<name>/latest` points.
+/// `runs/`.
 pub fn create(out: Option<&Path>, name: &str, id: &str) -> Result<PathBuf, RunDirError> {
-    let shelf = PathBuf::from("runs").join(slug(name));
-    let path = out.map_or_else(|| shelf.join(id), Path::to_owned);
+    let path = out.map_or_else(|| PathBuf::from("runs").join(slug(name)).join(id), Path::to_owned);
     if path.join(RUN_FILE).exists() {
         return Err(RunDirError::Taken(path));
     }
     fs::create_dir_all(&path)
         .map_err(|source| RunDirError::Unwritable { path: path.clone(), source })?;
-    if out.is_none() {
-        // A convenience: a file system without links is no reason not to run.
-        let latest = shelf.join("latest");
-        drop(fs::remove_file(&latest));
-        drop(std::os::unix::fs::symlink(id, &latest));
-    }
     Ok(path)
+}
+
+/// Points `runs/<name>/latest` to the run whose directory is `path`.
+pub fn point_latest(path: &Path) {
+    let (Some(shelf), Some(id)) = (path.parent(), path.file_name()) else { return };
+    // A convenience: a file system without links is no reason not to run.
+    let latest = shelf.join("latest");
+    drop(fs::remove_file(&latest));
+    drop(std::os::unix::fs::symlink(id, &latest));
+}
+
+/// Takes away the directory `path` of a run that never was, and those above it that were made for
+/// it under `runs/`. What holds a file stays.
+pub fn discard(path: &Path) {
+    for path in path.ancestors().take(3) {
+        let made = path.file_name().is_some_and(|name| name == "runs");
+        if fs::remove_dir(path).is_err() || made || !path.starts_with("runs") {
+            return;
+        }
+    }
 }
 
 /// `Kill one WAS!` as a file name: `kill-one-was`. Letters of all scripts stay.
@@ -76,6 +89,19 @@ mod tests {
         assert_eq!(slug("Kill one WAS, twice!"), "kill-one-was-twice");
         assert_eq!(slug("가용성 점검"), "가용성-점검");
         assert_eq!(slug("../.."), "scenario");
+    }
+
+    #[test]
+    fn a_run_that_never_was_leaves_no_directory_and_one_with_a_file_does() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let out = directory.path().join("out");
+        let made = create(Some(&out), "x", "y").expect("made");
+        discard(&made);
+        assert!(!out.exists() && directory.path().exists());
+        let made = create(Some(&out), "x", "y").expect("made");
+        fs::write(made.join("log"), "why").expect("written");
+        discard(&made);
+        assert!(out.join("log").exists());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rehearsal_reports::report::Report;
 use rehearsal_reports::verdict::Exit;
 use rehearsal_reports::words::Lang;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::{complain, complain_of_scenario, print};
 use crate::progress::Progress;
@@ -62,10 +63,9 @@ pub(super) fn main(args: RunArgs) -> Exit {
 async fn until_done(options: &Options, lang: Lang) -> Result<Exit, RunError> {
     let (stopper, stop) = stop::channel();
     let progress = Progress::on_stderr();
-    let listening = tokio::spawn(listen(stopper.clone()));
-    let report = run(options, (&stopper, &stop), &progress).await;
-    listening.abort();
-    let report = report?;
+    let listening = listen(&stopper);
+    let report = run(options, (&stopper, &stop), &progress).await?;
+    drop(listening);
     publish(&report, lang)?;
     Ok(report.verdict.exit)
 }
@@ -81,14 +81,15 @@ fn publish(report: &Report, lang: Lang) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Turns signals into a request to stop; the second one is told that the first was heard.
-async fn listen(stopper: Stopper) {
+/// Turns signals into a request to stop, from now on and until dropped; the second one is told
+/// that the first was heard.
+fn listen(stopper: &Stopper) -> JoinSet<()> {
     let kinds = [
         (SignalKind::interrupt(), "SIGINT"),
         (SignalKind::terminate(), "SIGTERM"),
         (SignalKind::hangup(), "SIGHUP"),
     ];
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for (kind, name) in kinds {
         let Ok(mut signals) = signal(kind) else { continue };
         let stopper = stopper.clone();
@@ -99,5 +100,5 @@ async fn listen(stopper: Stopper) {
             }
         });
     }
-    while tasks.join_next().await.is_some() {}
+    tasks
 }
