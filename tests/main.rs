@@ -1,0 +1,12 @@
+//! End to end: the real binary, with the embedded testbed or a small server of the test's own.
+//!
+//! No test needs Docker, a fixed port or the network; each has a directory and a state of its own.
+
+mod support;
+
+mod bad_input;
+mod bare;
+mod cli;
+mod embedded;
+mod interrupted;
+mod layers;
