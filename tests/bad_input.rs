@@ -31,7 +31,7 @@ fn nothing_touched(world: &World, ended: &Ended) {
     assert_eq!(ended.stdout, "", "stdout carries results only");
     assert!(!ended.stderr.starts_with("run "), "no run is announced: {ended}");
     let names = world.names();
-    assert!(names.iter().all(|name| name.ends_with(".yaml")), "{names:?}\n{ended}");
+    assert!(names.iter().all(|name| name == "scenario.yaml"), "{names:?}\n{ended}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rehearsal_reports::event::What;
 use serde_json::Value;
 
-use crate::support::{EMBEDDED, Ended, Run, World, changed, number, root, with_fault};
+use crate::support::{EMBEDDED, Ended, Going, Run, World, changed, number, root, with_fault};
 
 const KILL_ONE: &str = "{ do: kill, on: { service: was, pick: one }, during: fault }";
 
@@ -67,7 +67,7 @@ fn a_front_that_retries_hides_the_death_of_a_was() {
     let world = World::new();
     let ended = Run::new(&world, &with_fault(KILL_ONE)).finish_sound(0);
     let summary = ended.summary();
-    assert_eq!(number(&summary, "/availability/downtime_seconds"), 0.0, "{ended}");
+    assert_eq!(summary["availability"]["downtime_seconds"], 0.0, "{ended}");
     the_fault_is_proven_and_undone(&summary);
     only_those_in_flight_were_hurt(&ended);
 }
@@ -79,10 +79,12 @@ fn a_front_that_does_not_retry_shows_the_death_of_a_was() {
     let ended = run.set("load.0.rate=60/s").finish();
     let summary = ended.summary();
     the_fault_is_proven_and_undone(&summary);
-    let not_ok = number(&summary, "/requests/failed") + number(&summary, "/requests/unknown");
-    assert!(not_ok > 0.0, "{ended}");
-    let counts = summary["errors"].as_array().expect("a list").iter().map(|error| &error["count"]);
-    let told: f64 = counts.filter_map(Value::as_f64).sum();
+    let count = |value: &Value| value.as_u64().expect("a count");
+    let requests = &summary["requests"];
+    let not_ok = count(&requests["failed"]) + count(&requests["unknown"]);
+    assert!(not_ok > 0, "{ended}");
+    let errors = summary["errors"].as_array().expect("a list").iter();
+    let told: u64 = errors.map(|error| count(&error["count"])).sum();
     assert_eq!(told, not_ok, "each has a cause: {:#}", summary["errors"]);
     let fault = &summary["faults"][0];
     let during = number(fault, "/failed_during") + number(fault, "/unknown_during");
@@ -161,14 +163,14 @@ fn two_runs_at_once_break_two_systems() {
     let pause = with_fault("{ do: pause, on: { service: was, index: 1 }, during: fault }");
     let (kill, pause) = (world.write("kill.yaml", &kill), world.write("pause.yaml", &pause));
     let run = |file, out| Run::file(&world, file).out(out).set("load.0.rate=15/s").start();
-    let both = [run(&kill, "first"), run(&pause, "second")].map(|going| going.end());
+    let both = [run(&kill, "first"), run(&pause, "second")].map(Going::end);
     world.await_nobody();
     for ended in &both {
         // Two loads on one small machine may make each other late; both still do their work.
         assert!([Some(0), Some(3)].contains(&ended.code), "{ended}");
         the_fault_is_proven_and_undone(&ended.summary());
     }
-    let [first, second] = both.map(|ended| ended.summary());
+    let [first, second] = both.each_ref().map(Ended::summary);
     assert_ne!(first["run"]["target"], second["run"]["target"]);
     assert_eq!(
         (&first["faults"][0]["action"], &second["faults"][0]["action"]),

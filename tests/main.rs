@@ -10,3 +10,4 @@ mod cli;
 mod embedded;
 mod interrupted;
 mod layers;
+mod readme;
