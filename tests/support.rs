@@ -403,18 +403,12 @@ impl Ended {
         serde_json::from_str(&self.file("summary.json")).expect("JSON")
     }
 
-    /// The rows of a CSV file, by the names of its columns. No field that tests look at holds a
-    /// comma.
+    /// The rows of a CSV file, by the names of its columns.
     #[track_caller]
     pub(crate) fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
         let text = self.file(name);
-        let mut lines = text.lines();
-        let names: Vec<&str> = lines.next().expect("a head").split(',').collect();
-        let row = |line: &str| {
-            let fields = line.split(',').map(str::to_owned);
-            names.iter().map(|name| (*name).to_owned()).zip(fields).collect()
-        };
-        lines.map(row).collect()
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize();
+        rows.map(|row| row.expect("a row")).collect()
     }
 
     /// What happened, as the journal tells it.
