@@ -106,8 +106,9 @@ fn the_measured_outage_agrees_with_the_logs_of_the_servers() {
 
     let (measured, logged) = (number(&summary, "/outages/0/length_seconds"), longest_gap(&ended));
     assert!(measured > 2.5, "three seconds without a server: {measured}");
-    // Four probes' time; more where the run says that its probes were late themselves.
-    let tolerance = if ended.is_sound() { 0.2 } else { 1.0 };
+    // Four probes' time. A probe that was sent late says nothing and is left out, so that a busy
+    // machine does not change this.
+    let tolerance = 0.2;
     let apart = (measured - logged).abs();
     assert!(apart <= tolerance, "measured {measured} s, logged {logged} s\n{ended}");
     let opened = number(&summary, "/outages/0/begin_seconds");

@@ -323,6 +323,10 @@ impl Rehearsal<'_> {
         let outcome = self.conduct(stage, Some(&log)).await;
         if log.pending().is_empty() {
             entry.leave()?;
+        } else if let Err(error) = &outcome {
+            // There may be no record to tell it, so it is told here.
+            let reason = error.to_string();
+            return Err(RunError::LeftBroken { run: self.id.clone(), reason });
         }
         outcome
     }

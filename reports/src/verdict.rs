@@ -184,6 +184,13 @@ impl Verdict {
                 _ => {}
             }
         }
+        if tables.end.is_some() {
+            why.extend(never_undone(tables).map(|(fault, instance)| Reason::NotRestored {
+                fault: fault_name(fault),
+                instance: instance.to_owned(),
+                reason: "the record does not say that it was undone".to_owned(),
+            }));
+        }
         let interrupted = tables.end.as_ref().is_some_and(|end| end.interrupted);
         if interrupted && !why.iter().any(|reason| matches!(reason, Reason::Interrupted(_))) {
             why.push(Reason::Interrupted("its user".to_owned()));
@@ -219,6 +226,22 @@ impl Verdict {
     pub fn others(&self) -> usize {
         self.why.iter().skip(1).filter(|reason| reason.exit() == self.exit).count()
     }
+}
+
+/// Faults in effect of which a complete record tells no end, with their instances.
+fn never_undone(tables: &Tables) -> impl Iterator<Item = (usize, &str)> {
+    let injected = tables.events.iter().filter_map(|event| match &event.what {
+        What::Injected { fault, instance, .. } => Some((*fault, instance.as_str())),
+        _ => None,
+    });
+    injected.filter(|broken| {
+        !tables.events.iter().any(|event| match &event.what {
+            What::Restored { fault, instance } | What::NotRestored { fault, instance, .. } => {
+                (*fault, instance.as_str()) == *broken
+            }
+            _ => false,
+        })
+    })
 }
 
 fn reason(finding: &Finding) -> Option<Reason> {
