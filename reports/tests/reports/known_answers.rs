@@ -198,6 +198,17 @@ fn errors_of_the_generator_are_no_downtime() {
 }
 
 #[test]
+fn a_fault_that_was_never_undone_is_not_restored() {
+    let mut tale = tale(&["outage <= 1s"]);
+    let (fault, instance) = (0, "was-2".to_owned());
+    let evidence = "event pause, now paused".to_owned();
+    tale.event(secs(31.0), What::Injected { fault, instance, evidence });
+    let (report, _directory) = tale.report();
+    assert_eq!(report.verdict.exit.code(), 4);
+    assert!(report.verdict.sentence().contains("`was-2`"), "{}", report.verdict.sentence());
+}
+
+#[test]
 fn what_is_not_restored_outranks_all_else() {
     let mut tale = tale(&["outage <= 1s"]);
     let (fault, instance) = (0, "was-1".to_owned());
