@@ -194,7 +194,7 @@ fn settled(intent: &Intent, now: &State, steps: &mut Vec<String>) -> Option<End>
             Some(End::Gone)
         }
         Status::Running => {
-            if steps.is_empty() && now.started_at != intent.before.started_at {
+            if steps.is_empty() && now.is_another_life(&intent.before) {
                 steps.push(format!("{} had already been started again", intent.instance));
             }
             let differences = differences(&intent.before, now);

@@ -73,6 +73,16 @@ pub struct State {
     pub limits: Limits,
 }
 
+impl State {
+    /// Whether the instance was started again since `before`. Its process tells too, because a
+    /// platform's clock may be coarse: a child process counts its start in hundredths of a second.
+    #[must_use]
+    pub fn is_another_life(&self, before: &Self) -> bool {
+        let both = self.pid.zip(before.pid);
+        self.started_at != before.started_at || both.is_some_and(|(now, then)| now != then)
+    }
+}
+
 /// Whether an instance runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -140,7 +140,7 @@ impl fmt::Display for Restart {
 
 /// It has ended; somebody may have started it again since.
 pub(super) fn ended(before: &State, now: &State, told: &[Change]) -> Option<Proof> {
-    let anew = now.started_at != before.started_at;
+    let anew = now.is_another_life(before);
     let over = matches!(now.status, Status::Exited | Status::Restarting | Status::Missing);
     if over || anew { proof(told, "die", now) } else { None }
 }
@@ -152,7 +152,7 @@ pub(super) fn frozen(now: &State, told: &[Change]) -> Option<Proof> {
 
 /// It has ended and runs again.
 pub(super) fn started_anew(before: &State, now: &State, told: &[Change]) -> Option<Proof> {
-    let anew = now.status == Status::Running && now.started_at != before.started_at;
+    let anew = now.status == Status::Running && now.is_another_life(before);
     if anew { proof(told, "die", now) } else { None }
 }
 
