@@ -97,12 +97,6 @@ impl Engine {
         self.in_flight.clone()
     }
 
-    /// Whether all threads have ended.
-    #[must_use]
-    pub fn ended(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
-    }
-
     /// Waits for all threads; returns how many failures were too many to keep.
     #[must_use]
     pub fn finish(self) -> Account {

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -135,13 +134,4 @@ pub fn cause(exchange: &Exchange) -> Option<Cause> {
         }
         Err(fault) => Some(fault.cause),
     }
-}
-
-/// Probe targets that never change.
-#[must_use]
-pub fn fixed(
-    targets: Vec<Endpoint>,
-) -> (Arc<tokio::sync::watch::Sender<Vec<Option<Endpoint>>>>, Targets) {
-    let (sender, receiver) = tokio::sync::watch::channel(targets.into_iter().map(Some).collect());
-    (Arc::new(sender), receiver)
 }
