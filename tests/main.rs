@@ -8,6 +8,7 @@ mod bad_input;
 mod bare;
 mod cli;
 mod embedded;
+mod executors;
 mod interrupted;
 mod layers;
 mod readme;
