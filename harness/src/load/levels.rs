@@ -21,13 +21,16 @@ struct Change {
 pub struct Levels {
     changes: Vec<Change>,
     end: Duration,
+    /// The level to reach and the time to reach it in, leg by leg.
+    legs: Vec<(u32, Duration)>,
 }
 
 impl Levels {
     /// Always `vus`, from `span.start` to `span.end`.
     #[must_use]
     pub fn constant(vus: u32, span: Range<Duration>) -> Self {
-        Self { changes: vec![Change { at: span.start, level: vus }], end: span.end }
+        let legs = vec![(vus, Duration::ZERO), (vus, span.end.saturating_sub(span.start))];
+        Self { changes: vec![Change { at: span.start, level: vus }], end: span.end, legs }
     }
 
     /// From `start` users on through `stages`, from the offset `begin` on.
@@ -35,7 +38,9 @@ impl Levels {
     pub fn ramping(start: u32, stages: &[Stage<u32>], begin: Duration) -> Self {
         let mut changes = vec![Change { at: begin, level: start }];
         let (mut at, mut level) = (begin, start);
+        let mut legs = vec![(start, Duration::ZERO)];
         for stage in stages {
+            legs.push((stage.target, stage.duration));
             let count = level.abs_diff(stage.target);
             for i in 1..=count {
                 let level = if stage.target > level { level + i } else { level - i };
@@ -45,13 +50,19 @@ impl Levels {
             at += stage.duration;
             level = stage.target;
         }
-        Self { changes, end: at }
+        Self { changes, end: at, legs }
     }
 
     /// The most users at once.
     #[must_use]
     pub fn most(&self) -> u32 {
         self.changes.iter().map(|change| change.level).max().unwrap_or(0)
+    }
+
+    /// The number of users to reach and the time to reach it in, leg by leg, from nobody on.
+    #[must_use]
+    pub fn legs(&self) -> &[(u32, Duration)] {
+        &self.legs
     }
 
     /// When user `number`, counted from 0, is there; spans that follow each other are one.
