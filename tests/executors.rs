@@ -209,7 +209,11 @@ fn what_finds_no_user_is_dropped_and_counted() {
     let load = "{ executor: constant-arrival-rate, rate: 10/s, duration: 2s, maxVUs: 4, \
         gracefulStop: 0s, journey: slow }";
     let ended = run(&world, &server, load);
-    assert_eq!((sum(&ended, "journeys_begun"), sum(&ended, "journeys_dropped")), (4, 16), "{ended}");
+    assert_eq!(
+        (sum(&ended, "journeys_begun"), sum(&ended, "journeys_dropped")),
+        (4, 16),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -232,7 +236,10 @@ fn executors_that_cannot_be_are_told_with_their_places() {
             "{ executor: ramping-arrival-rate, journey: a, stages: [{ duration: 1s, target: 5 }] }",
             "the stages last 1s and the phases 3s",
         ),
-        ("{ executor: constant-arrival-rate, rate: 9/s, maxVUs: 0, journey: a }", "could ever begin"),
+        (
+            "{ executor: constant-arrival-rate, rate: 9/s, maxVUs: 0, journey: a }",
+            "could ever begin",
+        ),
     ];
     for (load, complaint) in cases {
         let world = World::new();

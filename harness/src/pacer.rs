@@ -19,8 +19,8 @@ use rustix::time::{
     timerfd_settime,
 };
 use thread_priority::{
-    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority,
-    ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -180,9 +180,8 @@ impl Pacer {
         loop {
             let clock = self.timer.clock;
             let mut waiting = self.waiting.borrow_mut();
-            let over = |first: &Reverse<Waiting>| {
-                first.0.over.get() || clock.ahead(first.0.due).is_zero()
-            };
+            let over =
+                |first: &Reverse<Waiting>| first.0.over.get() || clock.ahead(first.0.due).is_zero();
             while waiting.peek().is_some_and(over) {
                 if let Some(Reverse(first)) = waiting.pop()
                     && !first.over.replace(true)

@@ -39,8 +39,7 @@ async fn live(
     let mut user = None;
     for span in spans {
         desk.pacer.wait_until(span.start).await;
-        let user =
-            user.get_or_insert_with(|| User::new(closed.first_user + number, &desk.brief));
+        let user = user.get_or_insert_with(|| User::new(closed.first_user + number, &desk.brief));
         // Whoever leaves before the profile ends has the grace of the ramp, the others that of the
         // profile.
         let leaves = span.end < profile.span.end;

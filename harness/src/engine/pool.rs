@@ -29,7 +29,9 @@ impl<U> Pool<U> {
 
     /// Who is idle; `None` when all are busy.
     pub(super) fn draw(&mut self, make: impl FnOnce(u32) -> U) -> Option<U> {
-        if self.all && let Some(number) = self.fresh.next() {
+        if self.all
+            && let Some(number) = self.fresh.next()
+        {
             return Some(make(number));
         }
         self.idle.pop_front().or_else(|| self.fresh.next().map(make))
@@ -70,6 +72,9 @@ mod tests {
     fn users_made_beforehand_are_drawn_first() {
         let mut pool = Pool::new((0..4).step_by(1), false);
         pool.prepare(2, |number| number);
-        assert_eq!((0..3).map(|_| pool.draw(|it| it)).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+        assert_eq!(
+            (0..3).map(|_| pool.draw(|it| it)).collect::<Vec<_>>(),
+            [Some(0), Some(1), Some(2)]
+        );
     }
 }

@@ -251,7 +251,8 @@ mod tests {
         let legs = [leg(2, 10.0, 10.0), leg(0, 10.0, 50.0), leg(1, 50.0, 50.0), leg(0, 50.0, 0.0)];
         let line = Line::new(Duration::from_secs(5), &legs);
         let due = due(Arrivals::on(line, Spacing::Uniform, 0));
-        let within = |from, to| due.iter().filter(|due| (from..to).contains(&due.as_secs())).count();
+        let within =
+            |from, to| due.iter().filter(|due| (from..to).contains(&due.as_secs())).count();
         assert_eq!((within(5, 7), within(7, 8), due.len()), (20, 50, 70));
         assert_eq!(due[0], Duration::from_secs(5));
     }

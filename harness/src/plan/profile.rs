@@ -273,7 +273,9 @@ impl Resolver<'_> {
 
     fn mix(&mut self, load: &LoadWritten, path: &[Seg]) -> Option<Mix> {
         match (&load.journey, &load.journeys) {
-            (Some(name), None) => Some(Mix::InTurn(vec![self.journey(name, &with(path, "journey"))?])),
+            (Some(name), None) => {
+                Some(Mix::InTurn(vec![self.journey(name, &with(path, "journey"))?]))
+            }
             (None, Some(JourneysWritten::InTurn(names))) if !names.is_empty() => {
                 let path = with(path, "journeys");
                 let places = names.iter().enumerate().map(|(i, name)| {
@@ -454,7 +456,8 @@ fn executor_words(read: &Read, executor: &Executor) -> String {
         Executor::ConstantVus { vus, .. } => format!("{name} {}{pace}", vus.unwrap_or(1)),
         Executor::RampingVus { start_vus, stages, .. } => {
             let stages = stages.iter();
-            let stages = stages.map(|it| format!("{} in {}", it.target, duration::show(it.duration)));
+            let stages =
+                stages.map(|it| format!("{} in {}", it.target, duration::show(it.duration)));
             let stages: Vec<String> = stages.collect();
             format!("{name} from {start_vus} to {}{pace}", stages.join(", to "))
         }

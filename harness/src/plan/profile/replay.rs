@@ -49,7 +49,8 @@ pub(super) fn read(
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |why: String| ReplayError::Wrong { path: path.to_owned(), line, why };
         let text = row.get(0).unwrap_or("");
-        let at = text.parse::<f64>().ok().and_then(|it| Duration::try_from_secs_f64(it / speed).ok());
+        let at =
+            text.parse::<f64>().ok().and_then(|it| Duration::try_from_secs_f64(it / speed).ok());
         let at = at.ok_or_else(|| wrong(format!("`{text}` is not a number of seconds")))?;
         let journey = match row.get(1) {
             None => None,
@@ -105,7 +106,8 @@ mod tests {
         assert!(wrong("1,sell\n").contains("line 1: unknown journey `sell`"));
         assert!(wrong("-1\n").contains("`-1` is not a number of seconds"));
         assert!(wrong("11\n").contains("no arrival"));
-        let missing = read(Path::new("/nowhere.csv"), (1.0, &(Duration::ZERO..Duration::MAX)), &|_| None);
+        let missing =
+            read(Path::new("/nowhere.csv"), (1.0, &(Duration::ZERO..Duration::MAX)), &|_| None);
         assert!(missing.is_err_and(|error| error.to_string().contains("/nowhere.csv")));
     }
 }
