@@ -14,7 +14,8 @@ use crate::load::{LoadWritten, Spacing};
 use crate::problem::{Problem, Problems, did_you_mean, or_list};
 use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
 use crate::script::{self, Script};
-use crate::target::Endpoint;
+use crate::target::{self, Endpoint};
+use crate::transport::Transport;
 use crate::yaml::Seg;
 
 /// Users at most when nothing says how many: each may hold a connection of its own.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub users: u32,
     /// Time limits of every request.
     pub timeouts: Timeouts,
+    /// How requests travel.
+    pub transport: Transport,
     /// The prober.
     pub prober: ProberPlan,
     /// The faults, in order of their time.
@@ -114,7 +117,8 @@ impl Plan {
             (Vec::new(), Vec::new())
         });
         let profiles = profiles(read, length, seed, &mut problems);
-        let target = target(read, &mut problems);
+        let target = endpoint(read, &mut problems);
+        let transport = transport(read, target.as_ref(), &mut problems);
         let prober = prober(read, &mut problems);
         let strikes = strikes(read, &phases, seed, &mut problems);
         check_objectives(read, &series, &mut problems);
@@ -133,6 +137,7 @@ impl Plan {
             series,
             users: scenario.users.unwrap_or(in_flight),
             timeouts: scenario.timeouts,
+            transport,
             prober,
             strikes,
             objectives: scenario.objectives.clone(),
@@ -265,7 +270,7 @@ fn words(load: &LoadWritten, legs: &[Leg]) -> String {
     format!("{}: {rates}, {spacing}", load.journey())
 }
 
-fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
+fn endpoint(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
     let system = &read.scenario.system;
     let path = |key: &str| [Seg::from("system"), Seg::from(key)];
     if system.embedded.is_some() {
@@ -293,6 +298,24 @@ fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
             None
         }
     }
+}
+
+/// How requests travel, as far as it goes with the target.
+fn transport(read: &Read, endpoint: Option<&Endpoint>, problems: &mut Vec<Problem>) -> Transport {
+    let resolved = Transport::of(&read.scenario.transport, &read.directory());
+    // The embedded testbed is yet to be started, but how it is spoken to is known.
+    let embedded = read.scenario.system.embedded.as_ref().map(|_| Endpoint::http("127.0.0.1", 0));
+    let misfits = match (&resolved, endpoint.or(embedded.as_ref())) {
+        (Ok(transport), Some(endpoint)) => target::misfits(endpoint, transport),
+        (Ok(_), None) => Vec::new(),
+        (Err(misfits), _) => misfits.clone(),
+    };
+    problems.extend(misfits.into_iter().map(|misfit| {
+        let keys = ["transport"].into_iter().chain(misfit.key);
+        let path: Vec<Seg> = keys.map(Seg::from).collect();
+        read.problem(&path, misfit.message, misfit.expected)
+    }));
+    resolved.unwrap_or_default()
 }
 
 fn prober(read: &Read, problems: &mut Vec<Problem>) -> ProberPlan {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use nix::time::{ClockId, clock_gettime};
 use rehearsal_reports::record::Record;
 use tokio::runtime;
@@ -22,7 +21,7 @@ use crate::load::arrivals::Arrivals;
 use crate::pacer::{Pacer, hurry};
 use crate::recorder::Recorder;
 use crate::scribe;
-use crate::script::header_value;
+use crate::target::Client;
 
 /// How long journeys on their way may still take when the run was stopped early.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -62,7 +61,7 @@ impl Account {
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) brief: Brief,
-    pub(super) authority: HeaderValue,
+    pub(super) client: Client,
     recorder: RefCell<Recorder>,
     in_flight: Arc<AtomicU64>,
     idle: RefCell<VecDeque<User>>,
@@ -98,14 +97,16 @@ pub(super) fn run(brief: &Brief, share: Share) -> Account {
 
 async fn work(brief: Brief, share: Share) -> io::Result<Account> {
     let plan = Arc::clone(&brief.plan);
+    let client = Client::new(brief.endpoint.clone(), &plan.transport, plan.timeouts, brief.clock);
+    let client = client.map_err(io::Error::other)?;
     let mine = |number: &u32| *number as usize % share.of == share.place;
-    let users = (0..plan.users).filter(mine).map(|number| User::new(number, &brief));
+    let users = (0..plan.users).filter(mine).map(|number| User::new(number, &brief, &client));
     let desk = Rc::new(Desk {
-        authority: header_value(&brief.endpoint.authority()),
         recorder: RefCell::new(Recorder::new(plan.phases.clone())),
         in_flight: Arc::clone(&share.in_flight),
         idle: RefCell::new(users.collect()),
         walking: RefCell::new(vec![0; plan.profiles.len()]),
+        client,
         brief,
     });
     let over = Rc::new(tokio::sync::Notify::new());
@@ -187,6 +188,7 @@ fn begin(
         let late = desk.brief.clock.now().saturating_sub(due);
         desk.recorder().begun(series, due, late);
         iteration::walk(&mut user, script, due, &desk).await;
+        user.line.iteration_over();
         user.iterations += 1;
         desk.idle.borrow_mut().push_back(user);
         desk.walking.borrow_mut()[place] -= 1;
