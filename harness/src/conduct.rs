@@ -206,6 +206,7 @@ fn start<P>(
     });
     let prober = prober::start(prober::Brief {
         plan: stage.plan.prober.clone(),
+        transport: stage.plan.transport.clone(),
         length: stage.plan.length(),
         targets,
         clock,
@@ -311,7 +312,7 @@ fn all_addresses(
     let probed = probed(services, instances);
     let direct = probed.map(|one| {
         let host = one.ports.first()?.host;
-        Some(Endpoint { host: host.ip().to_string(), port: host.port() })
+        Some(Endpoint::http(host.ip().to_string(), host.port()))
     });
     [front].into_iter().chain(direct).collect()
 }

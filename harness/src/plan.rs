@@ -13,7 +13,8 @@ use crate::problem::{Problem, Problems, did_you_mean, or_list};
 use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
 use crate::script::{self, Script};
 use crate::seed::derived;
-use crate::target::Endpoint;
+use crate::target::{self, Endpoint};
+use crate::transport::Transport;
 use crate::yaml::Seg;
 
 pub mod profile;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub users: Users,
     /// Time limits of every request.
     pub timeouts: Timeouts,
+    /// How requests travel.
+    pub transport: Transport,
     /// The prober.
     pub prober: ProberPlan,
     /// The faults, in order of their time.
@@ -97,7 +100,8 @@ impl Plan {
             (Vec::new(), Vec::new())
         });
         let (profiles, users) = profile::resolve(read, length, seed, &mut problems);
-        let target = target(read, &mut problems);
+        let target = endpoint(read, &mut problems);
+        let transport = transport(read, target.as_ref(), &mut problems);
         let prober = prober(read, &mut problems);
         let strikes = strikes(read, &phases, seed, &mut problems);
         check_objectives(read, &series, &mut problems);
@@ -115,6 +119,7 @@ impl Plan {
             series,
             users,
             timeouts: scenario.timeouts,
+            transport,
             prober,
             strikes,
             objectives: scenario.objectives.clone(),
@@ -158,7 +163,7 @@ fn phases(read: &Read, problems: &mut Vec<Problem>) -> Vec<Phase> {
     read.scenario.phases.iter().map(&mut phase).collect()
 }
 
-fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
+fn endpoint(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
     let system = &read.scenario.system;
     let path = |key: &str| [Seg::from("system"), Seg::from(key)];
     if system.embedded.is_some() {
@@ -186,6 +191,24 @@ fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
             None
         }
     }
+}
+
+/// How requests travel, as far as it goes with the target.
+fn transport(read: &Read, endpoint: Option<&Endpoint>, problems: &mut Vec<Problem>) -> Transport {
+    let resolved = Transport::of(&read.scenario.transport, &read.directory());
+    // The embedded testbed is yet to be started, but how it is spoken to is known.
+    let embedded = read.scenario.system.embedded.as_ref().map(|_| Endpoint::http("127.0.0.1", 0));
+    let misfits = match (&resolved, endpoint.or(embedded.as_ref())) {
+        (Ok(transport), Some(endpoint)) => target::misfits(endpoint, transport),
+        (Ok(_), None) => Vec::new(),
+        (Err(misfits), _) => misfits.clone(),
+    };
+    problems.extend(misfits.into_iter().map(|misfit| {
+        let keys = ["transport"].into_iter().chain(misfit.key);
+        let path: Vec<Seg> = keys.map(Seg::from).collect();
+        read.problem(&path, misfit.message, misfit.expected)
+    }));
+    resolved.unwrap_or_default()
 }
 
 fn prober(read: &Read, problems: &mut Vec<Problem>) -> ProberPlan {

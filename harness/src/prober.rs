@@ -4,28 +4,27 @@
 //! other probe. Its time limit is below TCP's first retransmit, so that the gap between an open
 //! port and a server that listens is not taken for recovery.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
-use hyper::{Request, Uri};
 use rehearsal_reports::outcome::Cause;
 use rehearsal_reports::record::{Probe, Record};
 use tokio::runtime;
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::answer::{Answer, Keep};
 use crate::clock::Clock;
 use crate::pacer::{Timer, hurry};
 use crate::plan::ProberPlan;
-use crate::scenario::Timeouts;
 use crate::scribe::{Letter, Post};
-use crate::script::header_value;
 use crate::stop::Stop;
-use crate::target::{Connection, Endpoint, Exchange};
+use crate::target::{Client, ClientError, Endpoint, Exchange};
+use crate::transport::Transport;
+use crate::wire::Wire;
 
 /// Whom to probe. An instance's published port may change when it starts again, so that the
 /// addresses are told anew by whoever watches the instances; `None` while there is none.
@@ -36,6 +35,8 @@ pub type Targets = tokio::sync::watch::Receiver<Vec<Option<Endpoint>>>;
 pub struct Brief {
     /// Its settings.
     pub plan: ProberPlan,
+    /// How probes travel; each on a connection of its own.
+    pub transport: Transport,
     /// When it ends.
     pub length: Duration,
     /// Whom to probe, by place.
@@ -74,6 +75,7 @@ async fn work(brief: Brief) -> io::Result<()> {
 
 async fn begin_probes(prober: &Rc<Brief>, probes: &mut JoinSet<()>) -> io::Result<()> {
     let timer = Timer::new(prober.clock)?;
+    let clients = Rc::new(Clients::default());
     for number in 0_u32.. {
         let due = prober.plan.period * number;
         if due >= prober.length {
@@ -82,9 +84,9 @@ async fn begin_probes(prober: &Rc<Brief>, probes: &mut JoinSet<()>) -> io::Resul
         timer.wait_until(due).await?;
         let targets = prober.targets.borrow().clone();
         for (target, endpoint) in targets.into_iter().enumerate() {
-            let prober = Rc::clone(prober);
+            let (prober, clients) = (Rc::clone(prober), Rc::clone(&clients));
             probes.spawn_local(async move {
-                let probe = probe(&prober, (target, endpoint), due).await;
+                let probe = probe(&prober, &clients, (target, endpoint), due).await;
                 prober.post.send(Letter::Records(vec![Record::Probe(probe)]));
             });
         }
@@ -95,35 +97,65 @@ async fn begin_probes(prober: &Rc<Brief>, probes: &mut JoinSet<()>) -> io::Resul
 
 async fn probe(
     prober: &Brief,
+    clients: &Clients,
     (target, endpoint): (usize, Option<Endpoint>),
     due: Duration,
 ) -> Probe {
     let sent = prober.clock.now();
-    let Some(endpoint) = endpoint else {
-        return Probe { target, due, sent, done: sent, cause: Some(Cause::Refused) };
+    let asked = |cause, done| Probe { target, due, sent, done, cause };
+    let Some(endpoint) = endpoint else { return asked(Some(Cause::Refused), sent) };
+    let Ok(client) = clients.of(prober, target, endpoint) else {
+        return asked(Some(Cause::Unreachable), prober.clock.now());
     };
-    let exchange = ask(&endpoint, &prober.plan.path, prober.plan.timeout, prober.clock).await;
-    Probe { target, due, sent, done: exchange.done, cause: cause(&exchange) }
+    let mut answer = Answer::default();
+    let exchange = ask(&client, &prober.plan.path, &mut answer).await;
+    asked(cause(&exchange, &answer), exchange.done)
 }
 
-/// Asks `endpoint` for `path` on a fresh connection, once.
-pub async fn ask(endpoint: &Endpoint, path: &str, limit: Duration, clock: Clock) -> Exchange {
-    let limits = Timeouts { connect: limit, first_byte: limit, total: limit };
-    let mut request = Request::new(Full::<Bytes>::default());
-    *request.uri_mut() = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
-    let headers = request.headers_mut();
-    headers.insert(HOST, header_value(&endpoint.authority()));
-    headers.insert(USER_AGENT, HeaderValue::from_static("rehearsal-prober"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    Connection::new(endpoint.clone(), limits, clock).exchange(request, true).await
+/// The way to each target, as long as it stays where it is.
+#[derive(Debug, Default)]
+struct Clients(RefCell<BTreeMap<usize, Rc<Client>>>);
+
+impl Clients {
+    fn of(
+        &self,
+        prober: &Brief,
+        target: usize,
+        endpoint: Endpoint,
+    ) -> Result<Rc<Client>, ClientError> {
+        let mut clients = self.0.borrow_mut();
+        if let Some(client) = clients.get(&target).filter(|it| *it.endpoint() == endpoint) {
+            return Ok(Rc::clone(client));
+        }
+        let limit = prober.plan.timeout;
+        let client = Client::probing(endpoint, &prober.transport, limit, prober.clock)?;
+        let client = Rc::new(client);
+        clients.insert(target, Rc::clone(&client));
+        Ok(client)
+    }
+}
+
+/// Asks for `path` on a fresh connection, once. Runs within a `LocalSet`.
+pub async fn ask(client: &Client, path: &str, answer: &mut Answer) -> Exchange {
+    let mut wire = Wire::default();
+    wire.begin("GET", path);
+    wire.header("host", &client.endpoint().authority());
+    wire.header("user-agent", "rehearsal-prober");
+    for (name, value) in client.transport().headers() {
+        if name != "user-agent" {
+            wire.header(name, &value);
+        }
+    }
+    wire.finish();
+    client.exchange(&mut client.line(), &wire, Keep::Body, answer).await
 }
 
 /// Why the answer does not count as good; `None` when it does.
 #[must_use]
-pub fn cause(exchange: &Exchange) -> Option<Cause> {
+pub fn cause(exchange: &Exchange, answer: &Answer) -> Option<Cause> {
     match &exchange.result {
-        Ok(answer) if answer.status < 400 => None,
-        Ok(answer) => Some(Cause::Status(answer.status)),
+        Ok(()) if answer.status < 400 => None,
+        Ok(()) => Some(Cause::Status(answer.status)),
         Err(fault) if fault.cause == Cause::TotalTimeout && exchange.first_byte.is_none() => {
             // One limit bounds the whole probe: what it was waiting for says where it hung.
             Some(if exchange.sent.is_some() {

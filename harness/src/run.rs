@@ -353,14 +353,16 @@ impl Rehearsal<'_> {
         default: Option<String>,
     ) -> Result<Option<String>, RunError> {
         match &self.plan.system.identity {
-            Some(identity) => Ok(Some(system::prove(endpoint, identity).await?)),
+            Some(identity) => {
+                Ok(Some(system::prove(endpoint, &self.plan.transport, identity).await?))
+            }
             None => Ok(default),
         }
     }
 
     async fn ready(&self, endpoint: &Endpoint, brought_up: bool) -> Result<(), RunError> {
-        let path = &self.plan.prober.path;
-        self.unless_stopped(system::await_ready(endpoint, path, brought_up)).await
+        let way = (&self.plan.transport, self.plan.prober.path.as_str());
+        self.unless_stopped(system::await_ready(endpoint, way, brought_up)).await
     }
 
     async fn unless_stopped<T>(

@@ -20,6 +20,7 @@ use crate::problem::{Problem, Problems, Source};
 use crate::rate::Rate;
 use crate::shape::{Format, Shape};
 use crate::template;
+use crate::transport::TransportWritten;
 use crate::yaml::{Node, NotYaml, Place, Seg};
 
 /// One experiment: a system, users and what they do, what is broken, and what must hold.
@@ -55,6 +56,9 @@ pub struct Scenario {
     /// Time limits of every request.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// How requests travel: connections, protocol, names, TLS.
+    #[serde(default)]
+    pub transport: TransportWritten,
     /// The instrument that measures outages.
     #[serde(default)]
     pub prober: ProberWritten,
@@ -78,7 +82,8 @@ pub struct SystemWritten {
     /// Environment for the compose file's variables.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Where the load goes: `http://host:port`. Not with `embedded`, which knows its own.
+    /// Where the load goes: `http://host:port`, `https://host:port` or `unix:/path`. Not with
+    /// `embedded`, which knows its own.
     pub target: Option<String>,
     /// What the target must show before any load goes to it.
     pub identity: Option<IdentityWritten>,

@@ -14,10 +14,12 @@ use rehearsal_chaos::platform::{Platform, PlatformError};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::LocalSet;
 
+use crate::answer::Answer;
 use crate::clock::{Clock, wall_now};
 use crate::prober;
-use crate::scenario::{EmbeddedWritten, IdentityWritten, SystemWritten};
-use crate::target::Endpoint;
+use crate::scenario::{EmbeddedWritten, IdentityWritten, SystemWritten, Timeouts};
+use crate::target::{Client, Endpoint};
+use crate::transport::Transport;
 
 /// How long a project may take to come up.
 const UP_LIMIT: Duration = Duration::from_mins(3);
@@ -30,6 +32,12 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(5);
 
 /// Time between two looks at a target that is not ready.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long one look may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
+/// Redirects that are followed to the page that proves who the target is.
+const REDIRECTS: u32 = 10;
 
 /// Ports for our own processes are looked for from here up to the range that the kernel hands out
 /// to clients: a port in that range could be taken while its owner is killed.
@@ -254,7 +262,7 @@ pub async fn start_embedded(
     upstreams.push(("--retries", retries.to_owned()));
     specs.push(spec("front", 1, 0, flags(&upstreams)));
     let processes = Processes::start(specs, wall_now).await?;
-    Ok((processes, Endpoint { host: Ipv4Addr::LOCALHOST.to_string(), port: ports[0] }))
+    Ok((processes, Endpoint::http(Ipv4Addr::LOCALHOST.to_string(), ports[0])))
 }
 
 /// Ports on which nobody listens. Two runs that begin at once look from different places on.
@@ -273,22 +281,30 @@ fn free_ports(count: usize) -> Result<Vec<u16>, SystemError> {
     Ok(ports)
 }
 
-/// Waits until `endpoint` answers `path` well; `brought_up` when we started it ourselves.
+/// Waits until `endpoint` answers the path well; `brought_up` when we started it ourselves.
 pub async fn await_ready(
     endpoint: &Endpoint,
-    path: &str,
+    (transport, path): (&Transport, &str),
     brought_up: bool,
 ) -> Result<(), SystemError> {
     let limit = if brought_up { READY_LIMIT } else { ATTACH_LIMIT };
     let clock = Clock::starting_in(Duration::ZERO);
     let mut last = "no answer".to_owned();
+    let mut answer = Answer::default();
     let looks = async {
         loop {
-            let exchange = prober::ask(endpoint, path, Duration::from_secs(1), clock).await;
-            match (prober::cause(&exchange), &exchange.result) {
-                (None, _) => return,
-                (Some(cause), Err(fault)) => last = format!("{cause} ({})", fault.message),
-                (Some(cause), Ok(_)) => last = cause.to_string(),
+            match Client::probing(endpoint.clone(), transport, LOOK_LIMIT, clock) {
+                Ok(client) => {
+                    let exchange = prober::ask(&client, path, &mut answer).await;
+                    match (prober::cause(&exchange, &answer), &exchange.result) {
+                        (None, _) => return,
+                        (Some(cause), Err(fault)) => {
+                            last = format!("{cause} ({})", fault.message);
+                        }
+                        (Some(cause), Ok(())) => last = cause.to_string(),
+                    }
+                }
+                Err(error) => last = error.to_string(),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -298,31 +314,48 @@ pub async fn await_ready(
 }
 
 /// Asks `endpoint` for what `identity` says it must show.
-pub async fn prove(endpoint: &Endpoint, identity: &IdentityWritten) -> Result<String, SystemError> {
+pub async fn prove(
+    endpoint: &Endpoint,
+    transport: &Transport,
+    identity: &IdentityWritten,
+) -> Result<String, SystemError> {
     let url = format!("{endpoint}{}", identity.path);
     let stranger = |found: String| SystemError::Stranger {
         target: url.clone(),
         wanted: "what `system.identity` describes".to_owned(),
         found,
     };
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build();
-    let answer = match client {
-        Ok(client) => client.get(&url).send().await,
-        Err(error) => Err(error),
-    };
-    let answer = answer.map_err(|error| stranger(error.to_string()))?;
+    let answer = identify(endpoint, transport, identity).await.map_err(&stranger)?;
     for (name, wanted) in &identity.header {
-        let found = answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let found = answer.header(name).and_then(|value| std::str::from_utf8(value).ok());
         if found != Some(wanted) {
             let found = found.unwrap_or("missing");
             return Err(stranger(format!("header `{name}` is `{found}`, not `{wanted}`")));
         }
     }
-    if let Some(wanted) = &identity.body {
-        let body = answer.text().await.map_err(|error| stranger(error.to_string()))?;
-        if !body.contains(wanted) {
-            return Err(stranger(format!("its body does not hold `{wanted}`")));
-        }
+    if let Some(wanted) = &identity.body
+        && !String::from_utf8_lossy(&answer.body).contains(wanted)
+    {
+        return Err(stranger(format!("its body does not hold `{wanted}`")));
     }
     Ok(format!("{url} shows what `system.identity` describes"))
+}
+
+/// The answer that is to prove who the target is; or why there is none.
+async fn identify(
+    endpoint: &Endpoint,
+    transport: &Transport,
+    identity: &IdentityWritten,
+) -> Result<Answer, String> {
+    let transport = Transport { redirects: REDIRECTS, ..transport.clone() };
+    let limit = ATTACH_LIMIT;
+    let timeouts = Timeouts { connect: limit, first_byte: limit, total: limit };
+    let clock = Clock::starting_in(Duration::ZERO);
+    let client = Client::new(endpoint.clone(), &transport, timeouts, clock);
+    let client = client.map_err(|error| error.to_string())?;
+    let mut answer = Answer::default();
+    let asked = prober::ask(&client, &identity.path, &mut answer);
+    let exchange = LocalSet::new().run_until(asked).await;
+    exchange.result.map_err(|fault| fault.message)?;
+    Ok(answer)
 }

@@ -2,283 +2,339 @@
 //!
 //! Nothing is ever tried again, with one exception that no user could notice either: a kept
 //! connection that turns out to be closed before a byte of the request was written is replaced.
+//! Once bytes have left, a connection that closes without an answer leaves the outcome unknown.
+//!
+//! ```text
+//! Wire --> Client::exchange --> Line --> our own codec (HTTP/1.1) | hyper (HTTP/2, second opinion)
+//!              |                             |
+//!          redirects, gzip                 Stream: TCP, Unix socket, TLS
+//! ```
+//!
+//! A client belongs to one thread: nothing in it is locked or sent.
 
-use std::fmt;
-use std::io;
-use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::HeaderMap;
-use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
-use rehearsal_reports::outcome::{Cause, Outcome};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use rehearsal_reports::outcome::Cause;
+use tokio::time::{sleep, timeout};
 
+use crate::answer::{Answer, Keep};
 use crate::clock::Clock;
 use crate::scenario::Timeouts;
+use crate::transport::{
+    Codec, Compression, Connections, DnsWord, DnsWritten, Http, Ip, Misfit, Transport,
+};
+use crate::wire::Wire;
 
-/// The most of a body that is kept for looking into; what follows is read and only counted.
-const KEPT: usize = 1 << 20;
+mod endpoint;
+mod exchange;
+mod stream;
+mod chunked;
+mod codec;
+mod deadline;
+mod raw;
+mod by_hyper;
+mod connect;
+mod line;
+mod redirect;
+mod unpack;
 
-/// Where requests go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The host's name or address, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
+pub use connect::ClientError;
+pub use endpoint::{Endpoint, Scheme};
+pub use exchange::{Exchange, Fault};
+pub use line::Line;
 
-impl Endpoint {
-    /// Host and port as in a `Host` header.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            return format!("[{}]:{}", self.host, self.port);
-        }
-        format!("{}:{}", self.host, self.port)
-    }
-}
+use by_hyper::Sender;
+use connect::Dial;
+use deadline::Watch;
+use exchange::{Job, Trouble};
+use line::{Conn, Kept, Pool};
+use raw::{Buffers, Means, Raw};
 
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority())
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("`{text}` is not a URL: {error}"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some(other) => return Err(format!("`{other}` is not spoken here, only `http`")),
-            None => return Err(format!("`{text}` has no scheme")),
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err("a target has no path; paths stand in the journeys".to_owned());
-        }
-        let host = uri.host().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80) })
-    }
-}
-
-/// A complete answer.
+/// Everything that the users of one thread share on their way to the system.
 #[derive(Debug)]
-pub struct Answer {
-    /// Its status.
-    pub status: u16,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body, or the begin of it; empty when nobody wants to look into it.
-    pub body: Bytes,
-}
-
-/// Why no complete answer came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What the user may conclude.
-    pub outcome: Outcome,
-    /// What was seen.
-    pub cause: Cause,
-    /// The same in the system's words.
-    pub message: String,
-}
-
-impl Fault {
-    fn new(outcome: Outcome, cause: Cause, message: impl fmt::Display) -> Self {
-        Self { outcome, cause, message: message.to_string() }
-    }
-}
-
-/// One request, in moments and result.
-#[derive(Debug)]
-pub struct Exchange {
-    /// How long connecting took, for a request that had to connect.
-    pub connect: Option<Duration>,
-    /// When the request was handed to the connection; `None` when there was none.
-    pub sent: Option<Duration>,
-    /// When the head of the answer was there.
-    pub first_byte: Option<Duration>,
-    /// When it ended.
-    pub done: Duration,
-    /// Bytes of the answer's body.
-    pub bytes: u64,
-    /// The answer, or why none came.
-    pub result: Result<Answer, Fault>,
-}
-
-/// A connection that is kept between the requests of one user. Lives on one thread.
-#[derive(Debug)]
-pub struct Connection {
+pub struct Client {
     endpoint: Endpoint,
-    limits: Timeouts,
+    /// Scheme and authority, for protocols that name both.
+    origin: String,
+    transport: Transport,
+    timeouts: Timeouts,
     clock: Clock,
-    sender: Option<SendRequest<Full<Bytes>>>,
+    dial: Dial,
+    means: Means,
+    pool: Pool,
 }
 
-impl Connection {
-    /// A connection that is made when the first request needs it.
-    #[must_use]
-    pub fn new(endpoint: Endpoint, limits: Timeouts, clock: Clock) -> Self {
-        Self { endpoint, limits, clock, sender: None }
+impl Client {
+    /// A client for `endpoint`. Looks its name up, unless `transport` says otherwise.
+    pub fn new(
+        endpoint: Endpoint,
+        transport: &Transport,
+        timeouts: Timeouts,
+        clock: Clock,
+    ) -> Result<Self, ClientError> {
+        let dial = Dial::new(&endpoint, transport, clock)?;
+        let scheme = if endpoint.scheme == Scheme::Https { "https" } else { "http" };
+        Ok(Self {
+            origin: format!("{scheme}://{}", endpoint.authority()),
+            endpoint,
+            timeouts,
+            clock,
+            dial,
+            means: Means { buffers: Buffers::default(), watch: Watch::new(clock) },
+            pool: Pool::new(transport),
+            transport: transport.clone(),
+        })
     }
 
-    /// Sends `request` and reads the answer to its end, keeping the body if `keep_body`.
-    pub async fn exchange(&mut self, request: Request<Full<Bytes>>, keep_body: bool) -> Exchange {
-        let mut exchange = Exchange {
-            connect: None,
-            sent: None,
-            first_byte: None,
-            done: Duration::ZERO,
-            bytes: 0,
-            result: Err(Fault::new(Outcome::Unknown, Cause::TotalTimeout, "no answer in time")),
+    /// A client that asks once and on a new connection each time, within `limit` in all: the same
+    /// way as the load's, without what would hide how the system fares.
+    pub fn probing(
+        endpoint: Endpoint,
+        transport: &Transport,
+        limit: Duration,
+        clock: Clock,
+    ) -> Result<Self, ClientError> {
+        let mut transport = Transport {
+            connections: Connections::PerRequest,
+            max_connections: None,
+            max_age: None,
+            max_requests: None,
+            back_off: None,
+            redirects: 0,
+            compression: Compression::Off,
+            ..transport.clone()
         };
-        let limit = self.limits.total;
-        let result = timeout(limit, self.attempt(request, keep_body, &mut exchange)).await;
-        if let Ok(result) = result {
-            exchange.result = result;
-        } else if exchange.sent.is_none() {
-            exchange.result =
-                Err(Fault::new(Outcome::Failed, Cause::ConnectTimeout, "not connected in time"));
+        // An instance behind an `https` front door is asked at its own, plain port.
+        if endpoint.scheme == Scheme::Http && transport.http == Http::Two {
+            transport.http = Http::One;
         }
-        if exchange.result.is_err() {
-            self.sender = None;
+        let timeouts = Timeouts { connect: limit, first_byte: limit, total: limit };
+        Self::new(endpoint, &transport, timeouts, clock)
+    }
+
+    /// Where requests go.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// How they travel.
+    #[must_use]
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// A user's way to the system; there is no connection yet.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        Line::new(&self.transport)
+    }
+
+    /// Sends the request and reads the answer to its end into `answer`, which holds nothing but
+    /// what belongs to it. Runs within a `LocalSet`.
+    pub async fn exchange(
+        &self,
+        line: &mut Line,
+        wire: &Wire,
+        keep: Keep,
+        answer: &mut Answer,
+    ) -> Exchange {
+        answer.clear();
+        if std::mem::take(&mut line.busy) {
+            line.kept = None;
         }
-        exchange.done = self.clock.now();
+        let (timeouts, clock) = (self.timeouts, self.clock);
+        let mut job = Job { wire, keep, begin: clock.now(), timeouts, clock };
+        let mut exchange = Exchange::begun();
+        let mut result = self.attempt(line, &mut job, answer, &mut exchange).await;
+        if result.is_ok() && self.transport.redirects > 0 && redirect::redirects(answer.status) {
+            result = Box::pin(self.follow(line, &job, answer, &mut exchange)).await;
+        }
+        if result.is_ok() && self.transport.compression == Compression::Gzip {
+            let whole = exchange.bytes == answer.body.len() as u64;
+            result = unpack::unpack(answer, keep, whole);
+        }
+        if result.is_err() {
+            exchange.done = self.clock.now();
+            answer.clear();
+        }
+        exchange.result = result;
         exchange
     }
 
+    /// One request, over whichever connection may carry it.
     async fn attempt(
-        &mut self,
-        mut request: Request<Full<Bytes>>,
-        keep_body: bool,
+        &self,
+        line: &mut Line,
+        job: &mut Job<'_>,
+        answer: &mut Answer,
         exchange: &mut Exchange,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<(), Fault> {
+        let mut now = job.begin;
+        let mut place = None;
+        if let Some(room) = self.pool.room() {
+            place = room.try_acquire().ok();
+            if place.is_none() {
+                place = Some(Box::pin(line::enter(room, job)).await?);
+                now = self.clock.now();
+            }
+        }
         loop {
-            let kept = self.sender.take().filter(|sender| !sender.is_closed());
-            let reused = kept.is_some();
-            let mut sender = if let Some(sender) = kept {
-                sender
-            } else {
-                let begin = self.clock.now();
-                let sender = self.connect().await?;
-                exchange.connect = Some(self.clock.now().saturating_sub(begin));
-                sender
-            };
-            if sender.ready().await.is_err() {
-                if reused {
-                    continue;
-                }
-                return Err(Fault::new(Outcome::Failed, Cause::Reset, "closed before the request"));
+            let reused = self.pool.lend(line, now, &self.transport);
+            if !reused {
+                Box::pin(self.connect(line, job, exchange)).await?;
+                now = self.clock.now();
             }
-            exchange.sent = Some(self.clock.now());
-            let response = timeout(self.limits.first_byte, sender.try_send_request(request)).await;
-            let Ok(response) = response else {
-                let message = "no first byte in time";
-                return Err(Fault::new(Outcome::Unknown, Cause::FirstByteTimeout, message));
-            };
-            match response {
-                Ok(response) => {
-                    exchange.first_byte = Some(self.clock.now());
-                    let answer = read(response, keep_body, &mut exchange.bytes).await?;
-                    self.sender = Some(sender);
-                    return Ok(answer);
+            let Some(kept) = &mut line.kept else { continue };
+            exchange.sent = Some(now);
+            line.busy = true;
+            let asked = match &mut kept.conn {
+                Conn::Raw(raw) => raw.ask(job, &self.means, answer, exchange).await,
+                Conn::Hyper(sender) => {
+                    Box::pin(sender.ask(job, &self.origin, answer, exchange)).await
                 }
-                Err(mut error) => {
-                    if let Some(unsent) = error.take_message() {
-                        exchange.sent = None;
-                        if reused {
-                            request = unsent;
-                            continue;
-                        }
-                        return Err(Fault::new(Outcome::Failed, Cause::Reset, error.error()));
+            };
+            line.busy = false;
+            match asked {
+                Ok(reusable) => {
+                    self.pool.take_back(line, reusable, &self.transport);
+                    drop(place);
+                    return Ok(());
+                }
+                Err(Trouble::Fault(fault)) => {
+                    line.kept = None;
+                    return Err(fault);
+                }
+                Err(Trouble::Unwritten) => {
+                    line.kept = None;
+                    exchange.sent = None;
+                    self.pool.forget();
+                    if !reused {
+                        return Err(Fault::failed(Cause::Reset, "closed before the request"));
                     }
-                    return Err(classified(error.error()));
+                    now = self.clock.now();
                 }
             }
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Fault> {
-        let address = (self.endpoint.host.as_str(), self.endpoint.port);
-        let connecting = timeout(self.limits.connect, TcpStream::connect(address)).await;
-        let Ok(stream) = connecting else {
-            let message = "not connected in time";
-            return Err(Fault::new(Outcome::Failed, Cause::ConnectTimeout, message));
-        };
-        let stream = stream.map_err(|error| not_connected(&error))?;
-        // Requests are small and each is waited for: without this, the kernel would hold back the
-        // second part of a request that was written in two.
-        stream.set_nodelay(true).map_err(|error| not_connected(&error))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| Fault::new(Outcome::Failed, Cause::Reset, error))?;
-        // The sender hears of every error itself.
-        tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok(sender)
-    }
-}
-
-/// Reads the answer to its end.
-async fn read(
-    response: Response<Incoming>,
-    keep_body: bool,
-    bytes: &mut u64,
-) -> Result<Answer, Fault> {
-    let (head, mut body) = response.into_parts();
-    let mut kept = BytesMut::new();
-    // The body of an answer that is not good is what explains it.
-    let keep = keep_body || head.status.as_u16() >= 400;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            let cause = if error.is_parse() { Cause::Malformed } else { Cause::BodyCut };
-            Fault::new(Outcome::Unknown, cause, words(&error))
-        })?;
-        if let Some(data) = frame.data_ref() {
-            *bytes += data.len() as u64;
-            if keep && kept.len() < KEPT {
-                kept.extend_from_slice(&data[..data.len().min(KEPT - kept.len())]);
+    /// Gives `line` a connection of its own, or one that was made meanwhile for all.
+    async fn connect(
+        &self,
+        line: &mut Line,
+        job: &mut Job<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<(), Fault> {
+        let mut opening = None;
+        if self.pool.multiplexes() {
+            let late = |_| Fault::failed(Cause::ConnectTimeout, "no shared connection in time");
+            opening = Some(timeout(job.left(), self.pool.opening.lock()).await.map_err(late)?);
+            if self.pool.lend(line, self.clock.now(), &self.transport) {
+                return Ok(());
             }
         }
+        if line.not_before() > self.clock.now() {
+            sleep(self.clock.ahead(line.not_before())).await;
+            // The time limits are the system's; this was the user's own patience.
+            job.begin = self.clock.now();
+        }
+        let connected = self.dial.connect(self.timeouts.connect.min(job.left())).await;
+        let refused = connected.as_ref().is_err_and(|fault| fault.cause == Cause::Refused);
+        line.tried(refused, self.clock.now(), &self.transport);
+        let connected = connected?;
+        exchange.connect = Some(connected.connect);
+        exchange.tls = connected.tls;
+        let conn = match (self.transport.http, self.transport.codec) {
+            (Http::One, Codec::Raw) => Conn::Raw(Raw::new(connected.stream)),
+            (Http::One, Codec::Hyper) => Conn::Hyper(Sender::one(connected.stream).await?),
+            (Http::Two | Http::TwoClear, _) => Conn::Hyper(Sender::two(connected.stream).await?),
+        };
+        let kept = Kept { conn, made: self.clock.now(), requests: 0 };
+        self.pool.share(&kept);
+        line.kept = Some(kept);
+        drop(opening);
+        Ok(())
     }
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: kept.freeze() })
+
+    /// Follows the redirect in `answer`, and those that it leads to.
+    async fn follow(
+        &self,
+        line: &mut Line,
+        job: &Job<'_>,
+        answer: &mut Answer,
+        exchange: &mut Exchange,
+    ) -> Result<(), Fault> {
+        let mut wire = job.wire.clone();
+        let (sent, mut connect, mut tls) = (exchange.sent, exchange.connect, exchange.tls);
+        for _ in 0..self.transport.redirects {
+            let Some(path) = self.onward(&wire, answer) else { return Ok(()) };
+            wire = redirect::next(&wire, &path, answer.status, answer);
+            // A browser keeps the cookies of every answer on the way.
+            answer.forget_all_but("set-cookie");
+            (exchange.connect, exchange.tls) = (None, None);
+            let result =
+                self.attempt(line, &mut Job { wire: &wire, ..*job }, answer, exchange).await;
+            connect = sum(connect, exchange.connect);
+            tls = sum(tls, exchange.tls);
+            (exchange.sent, exchange.connect, exchange.tls) = (sent, connect, tls);
+            result?;
+        }
+        match self.onward(&wire, answer) {
+            Some(_) => Err(Fault::failed(Cause::CheckFailed, "more redirects than are followed")),
+            None => Ok(()),
+        }
+    }
+
+    /// The path to which `answer` redirects, if that is on the target.
+    fn onward(&self, wire: &Wire, answer: &Answer) -> Option<String> {
+        let location = answer.header("location").filter(|_| redirect::redirects(answer.status))?;
+        redirect::path(&self.endpoint, wire.target(), std::str::from_utf8(location).ok()?)
+    }
 }
 
-/// Why a connection could not be made; nothing was sent, so all of these are failures.
-pub(crate) fn not_connected(error: &io::Error) -> Fault {
-    let cause = match error.kind() {
-        io::ErrorKind::ConnectionRefused => Cause::Refused,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::Reset,
-        io::ErrorKind::TimedOut => Cause::ConnectTimeout,
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Cause::NoPorts,
-        _ => match error.raw_os_error().map(nix::errno::Errno::from_raw) {
-            Some(nix::errno::Errno::EMFILE | nix::errno::Errno::ENFILE) => Cause::NoDescriptors,
-            Some(nix::errno::Errno::ENOBUFS) => Cause::NoPorts,
-            _ => Cause::Unreachable,
-        },
+fn sum(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What of `transport` does not go with `endpoint`.
+#[must_use]
+pub fn misfits(endpoint: &Endpoint, transport: &Transport) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let mut wrong = |holds: bool, key: &'static str, message: &str, expected: &str| {
+        if holds {
+            misfits.push(Misfit::new(&[key], message, expected));
+        }
     };
-    Fault::new(Outcome::Failed, cause, error)
-}
-
-/// What an error means for a request of which bytes may have left.
-fn classified(error: &hyper::Error) -> Fault {
-    let cause = if error.is_parse() { Cause::Malformed } else { Cause::Reset };
-    Fault::new(Outcome::Unknown, cause, words(error))
-}
-
-/// The error with the reason behind it.
-fn words(error: &hyper::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
+    let tls = endpoint.scheme == Scheme::Https;
+    wrong(
+        transport.http == Http::Two && !tls,
+        "http",
+        "HTTP/2 is agreed on in TLS, and the target is not `https`",
+        "`h2c` for HTTP/2 in plain text, or a target with `https`",
+    );
+    wrong(
+        transport.http == Http::TwoClear && tls,
+        "http",
+        "`h2c` is plain text, and the target is `https`",
+        "`2`",
+    );
+    wrong(
+        !transport.tls.is_default() && !tls,
+        "tls",
+        "the target does not speak TLS",
+        "goes with a target of `https`",
+    );
+    let unix = endpoint.scheme == Scheme::Unix;
+    let expected = "leave it out with a Unix socket";
+    let message = "a Unix socket has no addresses";
+    wrong(unix && !transport.source_addresses.is_empty(), "source-addresses", message, expected);
+    wrong(unix && transport.ip != Ip::Any, "ip", message, expected);
+    let once = transport.dns == DnsWritten::Word(DnsWord::Once);
+    wrong(unix && !once, "dns", "a Unix socket has no name", expected);
+    misfits
 }
 
 #[cfg(test)]
@@ -286,13 +342,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_read_and_wrong_ones_refused() {
-        let endpoint = |text: &str| text.parse::<Endpoint>().map(|endpoint| endpoint.to_string());
-        assert_eq!(endpoint("http://127.0.0.1:8080"), Ok("http://127.0.0.1:8080".to_owned()));
-        assert_eq!(endpoint("http://shop/"), Ok("http://shop:80".to_owned()));
-        assert_eq!(endpoint("http://[::1]:81"), Ok("http://[::1]:81".to_owned()));
-        for wrong in ["https://x", "127.0.0.1:80", "http://x/path", "ftp://x", "not a url"] {
-            assert!(endpoint(wrong).is_err(), "{wrong}");
-        }
+    fn a_request_on_its_way_is_small() {
+        let clock = Clock::starting_in(Duration::ZERO);
+        let endpoint = Endpoint::http("127.0.0.1", 1);
+        let client = Client::new(endpoint, &Transport::default(), Timeouts::default(), clock)
+            .expect("an address needs no look-up");
+        let (mut line, mut answer) = (client.line(), Answer::default());
+        let wire = Wire::default();
+        let exchange = client.exchange(&mut line, &wire, Keep::Body, &mut answer);
+        let size = size_of_val(&exchange);
+        assert!(size < 1024, "{size} bytes");
+        drop(exchange);
+        assert!(size_of::<Line>() <= 192, "{} bytes", size_of::<Line>());
+    }
+
+    #[test]
+    fn what_does_not_go_with_a_target_is_told() {
+        let keys = |endpoint: &str, transport: &Transport| {
+            let endpoint: Endpoint = endpoint.parse().expect("a target");
+            let found = misfits(&endpoint, transport);
+            found.iter().map(|misfit| misfit.key.join(".")).collect::<Vec<_>>()
+        };
+        let two = Transport { http: Http::Two, ..Transport::default() };
+        assert_eq!(keys("http://a", &two), ["http"]);
+        assert_eq!(keys("https://a", &two), [""; 0]);
+        let clear = Transport { http: Http::TwoClear, ..Transport::default() };
+        assert_eq!(keys("https://a", &clear), ["http"]);
+        let mut sources = Transport { ip: Ip::Four, ..Transport::default() };
+        sources.source_addresses.push([127, 0, 0, 1].into());
+        sources.tls.insecure = true;
+        assert_eq!(keys("unix:/a", &sources), ["tls", "source-addresses", "ip"]);
     }
 }

@@ -39,7 +39,9 @@ async fn live(
     let mut user = None;
     for span in spans {
         desk.pacer.wait_until(span.start).await;
-        let user = user.get_or_insert_with(|| User::new(closed.first_user + number, &desk.brief));
+        let user = user.get_or_insert_with(|| {
+            User::new(closed.first_user + number, &desk.brief, &desk.client)
+        });
         // Whoever leaves before the profile ends has the grace of the ramp, the others that of the
         // profile.
         let leaves = span.end < profile.span.end;
@@ -78,6 +80,7 @@ impl Vu<'_> {
             let script = self.profile.journey(number);
             self.desk.recorder().begun(scripts[script].series, due, now.saturating_sub(due));
             iteration::walk(user, script, due, self.desk).await;
+            user.line.iteration_over();
             user.iterations += 1;
             due = self.next_due(due, clock.now());
             self.desk.pacer.wait_until(due.min(span.end)).await;

@@ -1,6 +1,7 @@
 //! The cookies of one user on one host.
 
-use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use crate::answer::Answer;
+use crate::wire::Wire;
 
 /// What a browser would send back. Domain, expiry date and `Secure` say nothing on one plain host
 /// for the length of a run; path and removal (`Max-Age=0`) do.
@@ -16,9 +17,9 @@ struct Cookie {
 
 impl Cookies {
     /// Takes over what an answer sets and removes.
-    pub(crate) fn take(&mut self, headers: &HeaderMap) {
-        for header in headers.get_all(SET_COOKIE) {
-            if let Ok(text) = header.to_str() {
+    pub(crate) fn take(&mut self, answer: &Answer) {
+        for header in answer.headers("set-cookie") {
+            if let Ok(text) = std::str::from_utf8(header) {
                 self.set(text);
             }
         }
@@ -50,14 +51,12 @@ impl Cookies {
     }
 
     /// Adds the header that a request for `path` carries.
-    pub(crate) fn add_to(&self, headers: &mut HeaderMap, path: &str) {
+    pub(crate) fn add_to(&self, wire: &mut Wire, path: &str) {
         let fitting = self.0.iter().filter(|cookie| covers(&cookie.path, path));
         let pairs: Vec<String> =
             fitting.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
-        if !pairs.is_empty()
-            && let Ok(value) = HeaderValue::from_str(&pairs.join("; "))
-        {
-            headers.insert(COOKIE, value);
+        if !pairs.is_empty() {
+            wire.header("cookie", &pairs.join("; "));
         }
     }
 }
@@ -78,9 +77,12 @@ mod tests {
         for text in set {
             cookies.set(text);
         }
-        let mut headers = HeaderMap::new();
-        cookies.add_to(&mut headers, path);
-        headers.get(COOKIE).map(|value| value.to_str().expect("ascii").to_owned())
+        let mut wire = Wire::default();
+        wire.begin("GET", path);
+        cookies.add_to(&mut wire, path);
+        wire.finish();
+        let mut headers = wire.headers();
+        headers.next().map(|(_, value)| value.to_owned())
     }
 
     #[test]

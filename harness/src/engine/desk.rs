@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
 use super::Brief;
@@ -14,7 +13,7 @@ use super::user::User;
 use crate::pacer::Pacer;
 use crate::plan::profile::Drive;
 use crate::recorder::Recorder;
-use crate::script::header_value;
+use crate::target::Client;
 
 /// A thread's part of the load.
 #[derive(Debug)]
@@ -42,7 +41,8 @@ impl Share {
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) brief: Brief,
-    pub(crate) authority: HeaderValue,
+    /// Connections to the system.
+    pub(crate) client: Client,
     /// Wakes users who think and users who keep a pace.
     pub(crate) pacer: Pacer,
     pub(super) share: Share,
@@ -63,13 +63,18 @@ impl Desk {
         let first = plan.users.bound + u32::try_from(share.place).unwrap_or(0);
         let numbers = first.min(plan.users.count())..plan.users.count();
         let mut pool = Pool::new(numbers.step_by(share.of), plan.users.written);
+        let client = &brief.endpoint;
+        let client = Client::new(client.clone(), &plan.transport, plan.timeouts, brief.clock);
+        let client = client.map_err(io::Error::other)?;
         for profile in &plan.profiles {
             if let Drive::Open(open) = &profile.drive {
-                pool.prepare(share.part_of(open.pre_allocated), |number| User::new(number, brief));
+                pool.prepare(share.part_of(open.pre_allocated), |number| {
+                    User::new(number, brief, &client)
+                });
             }
         }
         Ok(Self {
-            authority: header_value(&brief.endpoint.authority()),
+            client,
             pacer: Pacer::new(brief.clock)?,
             pool: RefCell::new(pool),
             walking: plan.profiles.iter().map(|_| Cell::new(0)).collect(),

@@ -5,21 +5,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Request as HttpRequest, Uri};
 use rehearsal_reports::outcome::{Cause, Outcome};
 use serde_json::Value as Json;
 
 use super::desk::Desk;
 use super::user::User;
+use crate::answer::{Answer, Keep};
 use crate::recorder::{Miss, Sample};
-use crate::script::{
-    Body, Capture, Expect, Request, Script, Step, header_value, json_at, json_text,
-};
-use crate::target::{Answer, Exchange};
+use crate::script::{Body, Capture, Expect, Request, Script, Step, json_at, json_text};
+use crate::target::Exchange;
 use crate::template::Values;
+use crate::wire::Wire;
 
 /// The status by which a system says that it does not know the user.
 const UNAUTHORIZED: u16 = 401;
@@ -79,20 +75,20 @@ impl Walk<'_> {
 
     async fn request(&mut self, request: &Request) -> Result<(), Miss> {
         let due = self.due;
-        let exchange = match self.compose(request) {
-            Ok(http) => {
-                let _on_the_way = self.desk.on_the_way();
-                self.user.connection.exchange(http, request.reads_body()).await
-            }
-            Err(miss) => self.unsent(&miss),
-        };
+        let wire = self.compose(request);
+        let keep = if request.reads_body() { Keep::Body } else { Keep::Nothing };
+        let mut answer = Answer::default();
+        let on_the_way = self.desk.on_the_way();
+        let line = &mut self.user.line;
+        let exchange = self.desk.client.exchange(line, &wire, keep, &mut answer).await;
+        drop(on_the_way);
         self.due = exchange.done;
         self.bytes += exchange.bytes;
-        let verdict = self.judged(request, &exchange);
-        let answer = exchange.result.as_ref().ok();
+        let verdict = self.judged(request, &exchange, &answer);
+        let answer = exchange.result.is_ok().then_some(&answer);
         let served_by = answer.and_then(|answer| {
-            let name = answer.headers.get(&self.desk.brief.plan.system.served_by)?;
-            name.to_str().ok().map(str::to_owned)
+            let name = answer.header(&self.desk.brief.plan.system.served_by)?;
+            std::str::from_utf8(name).ok().map(str::to_owned)
         });
         self.desk.recorder().ended(Sample {
             series: request.series,
@@ -110,74 +106,61 @@ impl Walk<'_> {
         verdict
     }
 
-    /// An exchange that never took place, because no request could be made of the journey's words.
-    fn unsent(&self, miss: &Miss) -> Exchange {
-        Exchange {
-            connect: None,
-            sent: None,
-            first_byte: None,
-            done: self.desk.brief.clock.now(),
-            bytes: 0,
-            result: Err(crate::target::Fault {
-                outcome: miss.outcome,
-                cause: miss.cause,
-                message: miss.message.clone(),
-            }),
-        }
-    }
-
-    fn compose(&mut self, request: &Request) -> Result<HttpRequest<Full<Bytes>>, Miss> {
+    fn compose(&mut self, request: &Request) -> Wire {
         let path = request.path.fill(&mut self.values()).into_owned();
-        let uri: Uri = path.parse().map_err(|error| {
-            let message = format!("`{path}` is not a path: {error}");
-            Miss { outcome: Outcome::Failed, cause: Cause::CheckFailed, message }
-        })?;
         let (body, kind) = self.body(&request.body);
-        let mut http = HttpRequest::new(Full::new(body));
-        *http.method_mut() = request.method.clone();
-        *http.uri_mut() = uri;
-        let headers = http.headers_mut();
-        headers.insert(HOST, self.desk.authority.clone());
-        if let Some(kind) = kind {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        let mut wire = Wire::default();
+        wire.begin(request.method.as_str(), &path);
+        wire.header("host", &self.desk.client.endpoint().authority());
+        for (name, value) in self.desk.client.transport().headers() {
+            wire.header(name, &value);
         }
-        self.user.cookies.add_to(headers, &path);
+        if let Some(kind) = kind {
+            wire.header("content-type", kind);
+        }
+        self.user.cookies.add_to(&mut wire, &path);
         for (name, template) in &request.headers {
             let value = template.fill(&mut self.values());
-            http.headers_mut().insert(name, header_value(&value));
+            wire.header(name.as_str(), &value);
         }
-        Ok(http)
+        wire.body(&body);
+        wire
     }
 
-    fn body(&mut self, body: &Body) -> (Bytes, Option<&'static str>) {
+    fn body(&mut self, body: &Body) -> (Vec<u8>, Option<&'static str>) {
         match body {
-            Body::Empty => (Bytes::new(), None),
+            Body::Empty => (Vec::new(), None),
             Body::Json(json) => {
                 let json = json.fill(&mut self.values()).to_string();
-                (json.into(), Some("application/json"))
+                (json.into_bytes(), Some("application/json"))
             }
             Body::Form(fields) => {
                 let mut form = form_urlencoded::Serializer::new(String::new());
                 for (name, template) in fields {
                     form.append_pair(name, &template.fill(&mut self.values()));
                 }
-                (form.finish().into(), Some("application/x-www-form-urlencoded"))
+                (form.finish().into_bytes(), Some("application/x-www-form-urlencoded"))
             }
             Body::Text(text) => {
                 let text = text.fill(&mut self.values()).into_owned();
-                (text.into(), Some("text/plain; charset=utf-8"))
+                (text.into_bytes(), Some("text/plain; charset=utf-8"))
             }
         }
     }
 
     /// Whether the answer is what was expected; takes cookies and variables from it.
-    fn judged(&mut self, request: &Request, exchange: &Exchange) -> Result<(), Miss> {
-        let answer = exchange.result.as_ref().map_err(|fault| Miss {
+    fn judged(
+        &mut self,
+        request: &Request,
+        exchange: &Exchange,
+        answer: &Answer,
+    ) -> Result<(), Miss> {
+        exchange.result.as_ref().map_err(|fault| Miss {
             outcome: fault.outcome,
             cause: fault.cause,
             message: fault.message.clone(),
         })?;
-        self.user.cookies.take(&answer.headers);
+        self.user.cookies.take(answer);
         if !good_status(&request.expect, answer.status) {
             let lost = answer.status == UNAUTHORIZED && self.user.has_begun();
             if lost {
@@ -215,7 +198,7 @@ impl Walk<'_> {
         }
         for (name, wanted) in &expect.headers {
             let wanted = wanted.fill(&mut self.values());
-            let found = answer.headers.get(name).and_then(|value| value.to_str().ok());
+            let found = text_of(answer, name.as_str());
             if found != Some(&wanted) {
                 let found = found.unwrap_or("missing");
                 return Err(wrong(format!("header `{name}` is {found}, not {wanted}")));
@@ -235,8 +218,7 @@ impl Walk<'_> {
         let (found, what) = match from {
             Capture::Json(path) => (json_at(json, path).map(json_text), path.as_str()),
             Capture::Header(name) => {
-                let value = answer.headers.get(name).and_then(|value| value.to_str().ok());
-                (value.map(str::to_owned), name.as_str())
+                (text_of(answer, name.as_str()).map(str::to_owned), name.as_str())
             }
             Capture::Cookie(name) => {
                 (self.user.cookies.get(name).map(str::to_owned), name.as_str())
@@ -263,6 +245,11 @@ impl Walk<'_> {
         };
         self.desk.recorder().walked(&sample);
     }
+}
+
+/// The value of a header, where it is text.
+fn text_of<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.header(name).and_then(|value| std::str::from_utf8(value).ok())
 }
 
 fn good_status(expect: &Expect, status: u16) -> bool {

@@ -74,7 +74,7 @@ fn begin(desk: &Rc<Desk>, place: usize, due: Duration, number: u64) {
 fn draw(desk: &Desk, profile: &Profile, place: usize) -> Option<User> {
     let Drive::Open(Open { max_vus, .. }) = profile.drive else { return None };
     let room = desk.walking[place].get() < desk.share.part_of(max_vus);
-    let make = |number| User::new(number, &desk.brief);
+    let make = |number| User::new(number, &desk.brief, &desk.client);
     if room { desk.pool.borrow_mut().draw(make) } else { None }
 }
 
@@ -86,6 +86,7 @@ async fn walk(desk: Rc<Desk>, mut user: User, (place, script): (usize, usize), d
         () = iteration::walk(&mut user, script, due, &desk) => {}
         () = cut.notified() => {}
     }
+    user.line.iteration_over();
     user.iterations += 1;
     desk.pool.borrow_mut().put_back(user);
     let walking = &desk.walking[place];

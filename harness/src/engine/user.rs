@@ -6,7 +6,7 @@ use rand_pcg::Pcg64Mcg;
 use super::Brief;
 use super::cookies::Cookies;
 use crate::seed::derived;
-use crate::target::Connection;
+use crate::target::{Client, Line};
 
 /// A virtual user.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(crate) struct User {
     pub(crate) iterations: u64,
     /// Its cookies.
     pub(crate) cookies: Cookies,
-    /// Its connection.
-    pub(crate) connection: Connection,
+    /// Its way to the system.
+    pub(crate) line: Line,
     /// The `once` blocks it has done: by journey and block.
     pub(crate) done: Vec<Vec<bool>>,
     /// Where its UUIDs come from.
@@ -26,7 +26,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) fn new(number: u32, brief: &Brief) -> Self {
+    pub(crate) fn new(number: u32, brief: &Brief, client: &Client) -> Self {
         let plan = &brief.plan;
         // Two runs with one seed must not send the same ids: the system remembers the first run.
         let run =
@@ -35,7 +35,7 @@ impl User {
             number: u64::from(number),
             iterations: 0,
             cookies: Cookies::default(),
-            connection: Connection::new(brief.endpoint.clone(), plan.timeouts, brief.clock),
+            line: client.line(),
             done: plan.scripts.iter().map(|script| vec![false; script.onces]).collect(),
             random: Pcg64Mcg::seed_from_u64(derived(run, "user", number as usize)),
         }
