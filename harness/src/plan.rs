@@ -1,6 +1,7 @@
 //! The plan: a scenario with names bound and everything checked. Pure.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_chaos::fault::Fault;
@@ -8,12 +9,14 @@ use rehearsal_chaos::selector::Selector;
 use rehearsal_reports::objective::Objective;
 use rehearsal_reports::run::{Phase, Series};
 
+use crate::data::Table;
 use crate::duration;
 use crate::load::arrivals::Leg;
 use crate::load::{LoadWritten, Spacing};
 use crate::problem::{Problem, Problems, did_you_mean, or_list};
 use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
-use crate::script::{self, Script};
+use crate::script::{self, Journeys, Script, SecretNamed};
+use crate::secret::Secrets;
 use crate::target::Endpoint;
 use crate::yaml::Seg;
 
@@ -39,6 +42,10 @@ pub struct Plan {
     pub scripts: Vec<Script>,
     /// The series that they feed.
     pub series: Vec<Series>,
+    /// The data that they draw from.
+    pub tables: Vec<Arc<Table>>,
+    /// The secrets that they send; their values are read when the run begins.
+    pub secrets: Vec<SecretNamed>,
     /// How many users there are.
     pub users: u32,
     /// Time limits of every request.
@@ -109,10 +116,11 @@ impl Plan {
         let mut problems = read.problems.clone();
         let phases = phases(read, &mut problems);
         let length = phases.last().map_or(Duration::ZERO, |phase| phase.end);
-        let (scripts, series) = script::compile(read).unwrap_or_else(|found| {
+        let journeys = script::compile(read).unwrap_or_else(|found| {
             problems.extend(found);
-            (Vec::new(), Vec::new())
+            Journeys::default()
         });
+        let Journeys { scripts, series, tables, secrets } = journeys;
         let profiles = profiles(read, length, seed, &mut problems);
         let target = target(read, &mut problems);
         let prober = prober(read, &mut problems);
@@ -131,11 +139,30 @@ impl Plan {
             profiles,
             scripts,
             series,
+            tables,
+            secrets,
             users: scenario.users.unwrap_or(in_flight),
             timeouts: scenario.timeouts,
             prober,
             strikes,
             objectives: scenario.objectives.clone(),
+        })
+    }
+
+    /// The values of the secrets: from `given`, else from the environment.
+    pub fn secrets(&self, read: &Read, given: &[(String, String)]) -> Result<Secrets, Problems> {
+        let names = self.secrets.iter().map(|secret| secret.name.as_str());
+        Secrets::read(names, given).map_err(|errors| {
+            let problems = errors.into_iter().filter_map(|error| {
+                let secret = self.secrets.iter().find(|secret| secret.name == error.name())?;
+                let expected = "the value is read from the environment when the run begins";
+                let problem = Problem::new(secret.place.clone(), error.to_string(), expected);
+                Some(
+                    problem
+                        .with_help(format!("`export {}=...` before `rehearsal run`", secret.name)),
+                )
+            });
+            Problems::new(&read.source, problems.collect())
         })
     }
 

@@ -23,7 +23,6 @@ use crate::pacer::{Pacer, hurry};
 use crate::plan::ProberPlan;
 use crate::scenario::Timeouts;
 use crate::scribe::{Letter, Post};
-use crate::script::header_value;
 use crate::stop::Stop;
 use crate::target::{Connection, Endpoint, Exchange};
 
@@ -112,7 +111,8 @@ pub async fn ask(endpoint: &Endpoint, path: &str, limit: Duration, clock: Clock)
     let mut request = Request::new(Full::<Bytes>::default());
     *request.uri_mut() = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
     let headers = request.headers_mut();
-    headers.insert(HOST, header_value(&endpoint.authority()));
+    let host = HeaderValue::from_str(&endpoint.authority());
+    headers.insert(HOST, host.unwrap_or(HeaderValue::from_static("")));
     headers.insert(USER_AGENT, HeaderValue::from_static("rehearsal-prober"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     Connection::new(endpoint.clone(), limits, clock).exchange(request, true).await

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use nix::time::{ClockId, clock_gettime};
 use rehearsal_reports::record::Record;
 use tokio::runtime;
@@ -18,11 +17,15 @@ use tokio::time::timeout;
 use super::Brief;
 use super::iteration;
 use super::user::User;
+use crate::answer::Answer;
+use crate::compose::Preamble;
+use crate::cookies::Site;
 use crate::load::arrivals::Arrivals;
 use crate::pacer::{Pacer, hurry};
 use crate::recorder::Recorder;
 use crate::scribe;
-use crate::script::header_value;
+use crate::template::Pad;
+use crate::wire::Wire;
 
 /// How long journeys on their way may still take when the run was stopped early.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -62,12 +65,34 @@ impl Account {
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) brief: Brief,
-    pub(super) authority: HeaderValue,
+    /// What every request carries.
+    pub(super) preamble: Preamble,
+    /// Whom the cookies belong to.
+    pub(super) site: Site,
+    /// Buffers of what is composed and judged; never held across an await.
+    pub(super) pad: RefCell<Pad>,
+    /// Requests and answers that are on no way, to be used again.
+    pub(super) wires: RefCell<Vec<Wire>>,
+    pub(super) answers: RefCell<Vec<Answer>>,
+    /// Wakes users who think.
+    pub(super) pacer: Rc<Naps>,
     recorder: RefCell<Recorder>,
     in_flight: Arc<AtomicU64>,
     idle: RefCell<VecDeque<User>>,
     /// Journeys on their way, by profile.
     walking: RefCell<Vec<u32>>,
+}
+
+/// Wakes many at once, to the millisecond.
+#[derive(Debug)]
+pub(super) struct Naps(crate::clock::Clock);
+
+impl Naps {
+    /// Returns at the offset `due`, or at once when it is past.
+    pub(super) async fn wait_until(&self, due: Duration) -> io::Result<()> {
+        tokio::time::sleep(self.0.ahead(due)).await;
+        Ok(())
+    }
 }
 
 impl Desk {
@@ -101,7 +126,12 @@ async fn work(brief: Brief, share: Share) -> io::Result<Account> {
     let mine = |number: &u32| *number as usize % share.of == share.place;
     let users = (0..plan.users).filter(mine).map(|number| User::new(number, &brief));
     let desk = Rc::new(Desk {
-        authority: header_value(&brief.endpoint.authority()),
+        preamble: Preamble::new(&brief.endpoint.authority(), false, &[]),
+        site: Site { host: brief.endpoint.host.clone(), secure: false },
+        pad: RefCell::default(),
+        wires: RefCell::default(),
+        answers: RefCell::default(),
+        pacer: Rc::new(Naps(brief.clock)),
         recorder: RefCell::new(Recorder::new(plan.phases.clone())),
         in_flight: Arc::clone(&share.in_flight),
         idle: RefCell::new(users.collect()),
