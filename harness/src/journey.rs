@@ -24,7 +24,7 @@ pub enum JourneyWritten {
     /// The steps alone.
     Steps(Vec<StepWritten>),
     /// The steps, and what holds for all their requests.
-    Whole(WholeWritten),
+    Whole(Box<WholeWritten>),
 }
 
 /// A journey with settings of its own.

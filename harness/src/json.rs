@@ -127,28 +127,6 @@ impl<'a> Raw<'a> {
     }
 }
 
-impl Path {
-    /// The first value at this path in `text`; `None` when nothing is there.
-    pub fn find<'a>(&self, text: &'a [u8]) -> Result<Option<Raw<'a>>, NotJson> {
-        let mut found = None;
-        self.each(text, &mut |raw| {
-            found = Some(raw);
-            true
-        })?;
-        Ok(found)
-    }
-
-    /// Shows the values at this path to `see`, in order, until it returns true. There are several
-    /// only behind `[*]`.
-    pub fn each<'a>(
-        &self,
-        text: &'a [u8],
-        see: &mut dyn FnMut(Raw<'a>) -> bool,
-    ) -> Result<(), NotJson> {
-        Scanner::new(text).walk(self.steps(), see).map(drop)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{RngExt, SeedableRng};
@@ -233,7 +211,7 @@ mod tests {
         }
         for end in 0..SHOP.len() {
             // Cut anywhere, it is not JSON or the path is not in it.
-            drop(path.find(&SHOP.as_bytes()[..end]));
+            path.find(&SHOP.as_bytes()[..end]).ok();
         }
     }
 
@@ -284,7 +262,7 @@ mod tests {
     fn every_path_of_random_documents_is_found_as_a_full_parser_finds_it() {
         let mut source = Pcg64Mcg::seed_from_u64(11);
         let mut seen = 0;
-        for turn in 0..300 {
+        for turn in 0..600 {
             let json = random(&mut source, 5);
             let text = if turn % 2 == 0 {
                 json.to_string()

@@ -1,6 +1,7 @@
 //! From an answer to a verdict: whether it is what was expected, and what is taken from it.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use rehearsal_reports::outcome::Cause;
@@ -159,7 +160,11 @@ fn measured(want: &Want, seen: Seen<'_>, values: &mut Values<'_>) -> Result<(), 
         let digest = Sha256::digest(body);
         let wanted = template.fill(values);
         if !is_hex_of(&wanted, &digest) {
-            let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let found = digest.iter().fold(String::new(), |mut hex, byte| {
+                // Writing to a string cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
             return Err(wrong(format!("the SHA-256 of the body is {found}, wanted {wanted}")));
         }
     }

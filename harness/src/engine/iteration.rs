@@ -187,7 +187,7 @@ impl Walk<'_> {
         self.done = exchange.done;
         self.bytes += exchange.bytes;
         let verdict = self.judged(request, &exchange, &answer, wire.target());
-        self.record(request, due, (&exchange, &answer), verdict.as_ref().map(|()| ()));
+        self.record(request, due, (&exchange, &answer), verdict.as_ref().copied());
         desk.wires.borrow_mut().push(wire);
         desk.answers.borrow_mut().push(answer);
         verdict
@@ -251,41 +251,49 @@ impl Walk<'_> {
         answer: &Answer,
         target: &str,
     ) -> Result<(), Miss> {
-        let (desk, user) = (self.desk, &mut *self.user);
         let verdict = match &exchange.result {
+            Ok(()) => self.answered(request, exchange, answer, target),
             Err(fault) => {
                 let message = fault.message.clone();
                 Err(Miss { outcome: fault.outcome, cause: fault.cause, message })
             }
-            Ok(()) => {
-                user.cookies.take(answer, target, &desk.site, exchange.done);
-                let good = request.want.good_status(answer.status);
-                let lost = !good && answer.status == UNAUTHORIZED && user.has_begun();
-                if lost {
-                    user.start_over();
-                }
-                let mut pad = desk.pad.borrow_mut();
-                let turn = (user.number, user.iterations);
-                let slots = &mut self.bag.slots;
-                let mut values = values(desk, turn, &mut user.random, slots, &mut pad);
-                let judged = if good {
-                    let service = exchange.done.saturating_sub(exchange.sent.unwrap_or_default());
-                    let seen = Seen { answer, bytes: exchange.bytes, service };
-                    judge(&request.want, seen, &user.cookies, &mut values)
-                } else {
-                    let cause =
-                        if lost { Cause::SessionLost } else { Cause::Status(answer.status) };
-                    Err(explained(answer, cause, &values))
-                };
-                judged.map_err(|wrong| failed(wrong.cause, wrong.message))
-            }
         };
         verdict.map_err(|mut miss| {
-            if !desk.brief.secrets.is_empty() {
-                miss.message = desk.brief.secrets.redact(&miss.message).into_owned();
+            let secrets = &self.desk.brief.secrets;
+            if !secrets.is_empty() {
+                miss.message = secrets.redact(&miss.message).into_owned();
             }
             miss
         })
+    }
+
+    fn answered(
+        &mut self,
+        request: &Request,
+        exchange: &Exchange,
+        answer: &Answer,
+        target: &str,
+    ) -> Result<(), Miss> {
+        let (desk, user) = (self.desk, &mut *self.user);
+        user.cookies.take(answer, target, &desk.site, exchange.done);
+        let good = request.want.good_status(answer.status);
+        let lost = !good && answer.status == UNAUTHORIZED && user.has_begun();
+        if lost {
+            user.start_over();
+        }
+        let mut pad = desk.pad.borrow_mut();
+        let turn = (user.number, user.iterations);
+        let slots = &mut self.bag.slots;
+        let mut values = values(desk, turn, &mut user.random, slots, &mut pad);
+        let judged = if good {
+            let service = exchange.done.saturating_sub(exchange.sent.unwrap_or_default());
+            let seen = Seen { answer, bytes: exchange.bytes, service };
+            judge(&request.want, seen, &user.cookies, &mut values)
+        } else {
+            let cause = if lost { Cause::SessionLost } else { Cause::Status(answer.status) };
+            Err(explained(answer, cause, &values))
+        };
+        judged.map_err(|wrong| failed(wrong.cause, wrong.message))
     }
 
     fn finish(self, script: &Script, due: Duration, (has_data, verdict): (bool, Result<(), Miss>)) {
@@ -301,7 +309,7 @@ impl Walk<'_> {
             bytes: self.bytes,
             status: None,
             served_by: None,
-            verdict: verdict.as_ref().map(|()| ()),
+            verdict: verdict.as_ref().copied(),
         };
         if has_data {
             self.desk.recorder().walked(&sample);

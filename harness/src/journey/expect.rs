@@ -354,7 +354,8 @@ pub struct GroupWritten {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CssWritten {
-    /// Which element: `#id`, `.class`, `tag`, `[attribute=value]`, one in another by a space or `>`.
+    /// Which element: `#id`, `.class`, `tag`, `[attribute=value]`, one inside another by a space,
+    /// several by a comma.
     pub selector: String,
     /// The attribute that is taken; by default the text of the element.
     pub attr: Option<String>,

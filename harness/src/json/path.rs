@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::scan::Scanner;
+use super::{NotJson, Raw};
+
 /// A step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -37,7 +40,7 @@ pub enum PathError {
     /// A bracket holds neither a number, nor a quoted key, nor a star.
     #[error("`[{0}]` holds neither a number, nor a key in quotes, nor `*`")]
     Bracket(String),
-    /// JSONPath has it, and it is not read here.
+    /// `JSONPath` has it, and it is not read here.
     #[error("`{0}` is not read here")]
     Unknown(&'static str),
 }
@@ -81,8 +84,24 @@ impl Path {
         Ok(Self { text: text.to_owned(), steps })
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.steps
+    /// The first value at this path in `text`; `None` when nothing is there.
+    pub fn find<'a>(&self, text: &'a [u8]) -> Result<Option<Raw<'a>>, NotJson> {
+        let mut found = None;
+        self.each(text, &mut |raw| {
+            found = Some(raw);
+            true
+        })?;
+        Ok(found)
+    }
+
+    /// Shows the values at this path to `see`, in order, until it returns true. There are several
+    /// only behind `[*]`.
+    pub fn each<'a>(
+        &self,
+        text: &'a [u8],
+        see: &mut dyn FnMut(Raw<'a>) -> bool,
+    ) -> Result<(), NotJson> {
+        Scanner::new(text).walk(&self.steps, see).map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The body is parsed each time, which costs more than a request: a pattern (`regex`) is the
 //! cheaper way where one is enough.
 
-use tl::ParserOptions;
+use tl::{NodeHandle, ParserOptions, VDom};
 
 /// A selector, and what is taken of the elements that it finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +13,22 @@ pub struct Css {
 }
 
 impl Css {
-    /// A selector; `None` when it is none, or of a kind that is not read here.
+    /// A selector; `None` when it is none, or of a kind that is not read here: a list of selectors
+    /// of tag, id, class and attributes, each of them with others around it.
     #[must_use]
     pub fn new(selector: &str, attribute: Option<&str>) -> Option<Self> {
-        tl::parse_query_selector(selector)?;
-        Some(Self { selector: selector.to_owned(), attribute: attribute.map(str::to_owned) })
+        let mut groups = selector.split(',');
+        // The parser takes what it does not know for a part of a name.
+        let known = |part: &str| {
+            !part.split('[').next().is_some_and(|it| it.contains([':', '>', '+', '~']))
+        };
+        let read = |part: &str| known(part) && tl::parse_query_selector(part).is_some();
+        let whole = groups.all(|group| {
+            let mut parts = group.split_whitespace().peekable();
+            parts.peek().is_some() && parts.all(read)
+        });
+        let attribute = attribute.map(str::to_owned);
+        whole.then(|| Self { selector: selector.to_owned(), attribute })
     }
 
     /// The selector.
@@ -26,13 +37,16 @@ impl Css {
         &self.selector
     }
 
-    /// Shows the text, or the attribute, of each element in `html` to `see`, until that returns
-    /// true.
+    /// Shows the text, or the attribute, of each element in `html` to `see`, in their order, until
+    /// that returns true.
     pub fn each(&self, html: &str, see: &mut dyn FnMut(String) -> bool) {
         let Ok(dom) = tl::parse(html, ParserOptions::default()) else { return };
         let parser = dom.parser();
-        for handle in dom.query_selector(&self.selector).into_iter().flatten() {
-            let Some(node) = handle.get(parser) else { continue };
+        let mut found: Vec<NodeHandle> =
+            self.selector.split(',').flat_map(|group| within(&dom, group)).collect();
+        found.sort_unstable();
+        found.dedup();
+        for node in found.into_iter().filter_map(|handle| handle.get(parser)) {
             let text = match &self.attribute {
                 None => Some(node.inner_text(parser).into_owned()),
                 Some(name) => node.as_tag().and_then(|tag| attribute(tag, name)),
@@ -42,6 +56,18 @@ impl Css {
             }
         }
     }
+}
+
+/// The elements of the last part of `group` that lie in one of the part before, and so on.
+fn within(dom: &VDom<'_>, group: &str) -> Vec<NodeHandle> {
+    let parser = dom.parser();
+    let mut parts = group.split_whitespace();
+    let first = parts.next().and_then(|part| dom.query_selector(part));
+    let outermost: Vec<NodeHandle> = first.into_iter().flatten().collect();
+    parts.fold(outermost, |around, part| {
+        let tags = around.iter().filter_map(|handle| handle.get(parser)?.as_tag());
+        tags.filter_map(|tag| tag.query_selector(parser, part)).flatten().collect()
+    })
 }
 
 fn attribute(tag: &tl::HTMLTag<'_>, name: &str) -> Option<String> {
@@ -57,15 +83,12 @@ fn plain(text: &str) -> String {
         plain.push_str(&rest[..at]);
         rest = &rest[at..];
         let end = rest.find(';').filter(|end| *end <= 10);
-        match end.and_then(|end| Some((reference(&rest[1..end])?, end))) {
-            Some((c, end)) => {
-                plain.push(c);
-                rest = &rest[end + 1..];
-            }
-            None => {
-                plain.push('&');
-                rest = &rest[1..];
-            }
+        if let Some((c, end)) = end.and_then(|end| Some((reference(&rest[1..end])?, end))) {
+            plain.push(c);
+            rest = &rest[end + 1..];
+        } else {
+            plain.push('&');
+            rest = &rest[1..];
         }
     }
     plain.push_str(rest);
@@ -115,11 +138,15 @@ mod tests {
         assert_eq!(all("li", None), ["One <1>", "Two"]);
         assert_eq!(all(".last", None), ["Two"]);
         assert_eq!(all("ul a", Some("href")), ["/two"]);
+        assert_eq!(all("form li a, #buy", None).len(), 2);
+        assert_eq!(all("html ul li.last", None), ["Two"]);
         assert_eq!(all("table", None), [""; 0]);
     }
 
     #[test]
     fn what_is_no_selector_is_told() {
-        assert_eq!(Css::new("", None), None);
+        for wrong in ["", "a,", "ul > li", "li:first-child", "[x"] {
+            assert_eq!(Css::new(wrong, None), None, "{wrong}");
+        }
     }
 }

@@ -74,14 +74,11 @@ impl Literal {
         match self {
             Self::Text(template) => {
                 let mut room = std::mem::take(&mut values.pad.text);
-                let wanted = match template.constant() {
-                    Some(constant) => constant,
-                    None => {
-                        room.clear();
-                        template.fill_into(values, &mut room);
-                        &room
-                    }
-                };
+                room.clear();
+                let wanted = template.constant().unwrap_or_else(|| {
+                    template.fill_into(values, &mut room);
+                    &room
+                });
                 let same = found.text() == wanted
                     || (found.is(Kind::Number) && same_number(&found.text(), wanted));
                 values.pad.text = room;
@@ -92,8 +89,8 @@ impl Literal {
                 found => same_number(&found.text(), &number.to_string()),
             },
             Self::Plain(plain) => match found {
-                Found::Text(text) => !plain.is_null() && text == plain.to_string(),
-                Found::Json(raw) => raw.bytes() == plain.to_string().as_bytes(),
+                Found::Text(text) => !plain.is_null() && text == word(plain),
+                Found::Json(raw) => raw.bytes() == word(plain).as_bytes(),
                 Found::Nothing => false,
             },
             Self::Structure(template) => {
@@ -112,6 +109,15 @@ impl Literal {
             Self::Text(template) | Self::Structure(template) => shown(template, values),
             Self::Plain(plain) => plain.to_string(),
         }
+    }
+}
+
+/// A truth or nothing, as JSON writes it.
+fn word(plain: &Json) -> &'static str {
+    match plain.as_bool() {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "null",
     }
 }
 

@@ -14,7 +14,9 @@ use crate::template::{Pad, Scope};
 const BODY: &str = r#"{"total": 3, "name": "Ann", "tags": ["a", "b", "c"], "paid": true, "none": null, "id": "7"}"#;
 
 fn answer(body: &str) -> Answer {
-    let mut answer = Answer { status: 200, body: body.as_bytes().to_vec(), ..Answer::default() };
+    let mut answer = Answer::default();
+    answer.status = 200;
+    answer.body.extend_from_slice(body.as_bytes());
     answer.push_header(b"X-Served-By", b"was-1");
     answer.push_header(b"set-cookie", b"s=tasty");
     answer
@@ -228,7 +230,7 @@ fn what_is_not_there_is_told_unless_there_is_a_default() {
 
 #[test]
 fn a_condition_looks_at_variables() {
-    let mut values_holds = |test: Test| {
+    let values_holds = |test: Test| {
         let condition = Condition(vec![(template("{{ who }}"), Matcher(vec![test]))]);
         let mut values = Values {
             user: 1,

@@ -1,5 +1,6 @@
 //! Compiles expectations, matchers and captures.
 
+use indexmap::IndexMap;
 use regex::bytes::Regex;
 use serde_json::Value as Json;
 
@@ -284,9 +285,7 @@ impl<'a> Compiler<'a, '_> {
 
 type Entry<'a> = (&'a str, &'a Wanted, Vec<Seg>);
 
-fn entries<'a>(
-    layer: Option<(&'a indexmap::IndexMap<String, Wanted>, Vec<Seg>)>,
-) -> Vec<Entry<'a>> {
+fn entries(layer: Option<(&IndexMap<String, Wanted>, Vec<Seg>)>) -> Vec<Entry<'_>> {
     let entries = layer.into_iter().flat_map(|(map, path)| {
         map.iter()
             .map(move |(key, wanted)| (key.as_str(), wanted, at(&path, &[key.as_str().into()])))

@@ -1,5 +1,6 @@
 //! Compiles what a step sends.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(fits)
 }
 
+#[expect(
+    clippy::multiple_inherent_impl,
+    reason = "a journey is compiled in three files: its steps, its requests, its expectations"
+)]
 impl<'a> Compiler<'a, '_> {
     pub(super) fn request(&mut self, step: &'a StepWritten, path: &[Seg]) -> Request {
         let (method, target) = step.requests()[0];
@@ -315,7 +320,8 @@ fn add(call: &mut Call, name: &str, value: Template, basic: bool) {
         Some(constant) => {
             let constant: String =
                 constant.chars().filter(|c| !matches!(c, '\r' | '\n' | '\0')).collect();
-            call.lines.push_str(&format!("{name}: {constant}\r\n"));
+            // Writing to a string cannot fail.
+            let _ = write!(call.lines, "{name}: {constant}\r\n");
         }
         None => call.headers.push(Header { name: name.to_owned(), value, basic }),
     }
