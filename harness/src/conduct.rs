@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::data::Dealt;
 use crate::engine::{self, Engine};
 use crate::live::Watcher;
 use crate::nemesis::Nemesis;
@@ -25,6 +26,7 @@ use crate::plan::Plan;
 use crate::prober;
 use crate::progress::Progress;
 use crate::scribe::{self, Letter, Post, Scribe};
+use crate::secret::Secrets;
 use crate::stop::{Reason, Stop, Stopper};
 use crate::target::Endpoint;
 use crate::timeline::{Blow, Timeline};
@@ -40,6 +42,8 @@ const AHEAD: Duration = Duration::from_millis(300);
 pub struct Stage<'a, P> {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// The values of its secrets.
+    pub secrets: Arc<Secrets>,
     /// Its timeline, bound to instances.
     pub timeline: Timeline<'a>,
     /// The run's id.
@@ -200,6 +204,8 @@ fn start<P>(
         plan: Arc::clone(&stage.plan),
         endpoint: stage.endpoint.clone(),
         run: stage.id.clone(),
+        secrets: Arc::clone(&stage.secrets),
+        dealt: Arc::new(Dealt::new(stage.plan.tables.len())),
         clock,
         post: post.clone(),
         stop: stop.clone(),

@@ -15,12 +15,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use crate::clock::Clock;
+use crate::data::Dealt;
 use crate::plan::Plan;
 use crate::scribe::Post;
+use crate::secret::Secrets;
 use crate::stop::Stop;
 use crate::target::Endpoint;
 
-mod cookies;
 mod user;
 mod pool;
 mod desk;
@@ -40,6 +41,10 @@ pub struct Brief {
     pub endpoint: Endpoint,
     /// The run's id.
     pub run: String,
+    /// The values of the secrets.
+    pub secrets: Arc<Secrets>,
+    /// What has been dealt of the data, by all threads.
+    pub dealt: Arc<Dealt>,
     /// The run's clock.
     pub clock: Clock,
     /// Where records go.

@@ -1,6 +1,7 @@
 //! The plan: a scenario with names bound and everything checked. Pure.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_chaos::fault::Fault;
@@ -8,10 +9,12 @@ use rehearsal_chaos::selector::Selector;
 use rehearsal_reports::objective::Objective;
 use rehearsal_reports::run::{Phase, Series};
 
+use crate::data::Table;
 use crate::duration;
 use crate::problem::{Problem, Problems, did_you_mean, or_list};
 use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
-use crate::script::{self, Script};
+use crate::script::{self, Journeys, Script, SecretNamed};
+use crate::secret::Secrets;
 use crate::seed::derived;
 use crate::target::{self, Endpoint};
 use crate::transport::Transport;
@@ -40,6 +43,10 @@ pub struct Plan {
     pub scripts: Vec<Script>,
     /// The series that they feed.
     pub series: Vec<Series>,
+    /// The data that they draw from.
+    pub tables: Vec<Arc<Table>>,
+    /// The secrets that they send; their values are read when the run begins.
+    pub secrets: Vec<SecretNamed>,
     /// How many users there are, and whose.
     pub users: Users,
     /// Time limits of every request.
@@ -95,10 +102,11 @@ impl Plan {
         let mut problems = read.problems.clone();
         let phases = phases(read, &mut problems);
         let length = phases.last().map_or(Duration::ZERO, |phase| phase.end);
-        let (scripts, series) = script::compile(read).unwrap_or_else(|found| {
+        let journeys = script::compile(read).unwrap_or_else(|found| {
             problems.extend(found);
-            (Vec::new(), Vec::new())
+            Journeys::default()
         });
+        let Journeys { scripts, series, tables, secrets } = journeys;
         let (profiles, users) = profile::resolve(read, length, seed, &mut problems);
         let target = endpoint(read, &mut problems);
         let transport = transport(read, target.as_ref(), &mut problems);
@@ -117,12 +125,31 @@ impl Plan {
             profiles,
             scripts,
             series,
+            tables,
+            secrets,
             users,
             timeouts: scenario.timeouts,
             transport,
             prober,
             strikes,
             objectives: scenario.objectives.clone(),
+        })
+    }
+
+    /// The values of the secrets: from `given`, else from the environment.
+    pub fn secrets(&self, read: &Read, given: &[(String, String)]) -> Result<Secrets, Problems> {
+        let names = self.secrets.iter().map(|secret| secret.name.as_str());
+        Secrets::read(names, given).map_err(|errors| {
+            let problems = errors.into_iter().filter_map(|error| {
+                let secret = self.secrets.iter().find(|secret| secret.name == error.name())?;
+                let expected = "the value is read from the environment when the run begins";
+                let problem = Problem::new(secret.place.clone(), error.to_string(), expected);
+                Some(
+                    problem
+                        .with_help(format!("`export {}=...` before `rehearsal run`", secret.name)),
+                )
+            });
+            Problems::new(&read.source, problems.collect())
         })
     }
 

@@ -25,7 +25,7 @@ const PHASE_EVERY: u32 = 10;
 
 /// One request, as the engine saw it.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct Sample<'a> {
     /// Its series.
     pub series: usize,
     /// The user.
@@ -45,9 +45,9 @@ pub struct Sample {
     /// The answer's status.
     pub status: Option<u16>,
     /// Who answered.
-    pub served_by: Option<String>,
+    pub served_by: Option<&'a str>,
     /// What became of it.
-    pub verdict: Result<(), Miss>,
+    pub verdict: Result<(), &'a Miss>,
 }
 
 /// Why a request was not ok.
@@ -75,7 +75,7 @@ impl Cell {
         Self { response: empty.clone(), service: empty.clone(), connect: empty }
     }
 
-    fn record(&mut self, sample: &Sample) {
+    fn record(&mut self, sample: &Sample<'_>) {
         self.response.record(sample.done.saturating_sub(sample.due));
         if let Some(sent) = sample.sent {
             self.service.record(sample.done.saturating_sub(sent));
@@ -185,28 +185,28 @@ impl Recorder {
     }
 
     /// A request has ended.
-    pub fn ended(&mut self, sample: Sample) {
-        let phase = self.count(&sample);
+    pub fn ended(&mut self, sample: &Sample<'_>) {
+        let phase = self.count(sample);
         match sample.verdict {
             Ok(()) => self.answered(sample.served_by, sample.done),
-            Err(ref miss) => self.failed(&sample, phase, miss),
+            Err(miss) => self.failed(sample, phase, miss),
         }
     }
 
     /// A journey as a whole has ended, well or at the request that failed it.
-    pub fn walked(&mut self, sample: &Sample) {
+    pub fn walked(&mut self, sample: &Sample<'_>) {
         self.count(sample);
     }
 
     /// Counts the sample where it was due; returns the phase.
-    fn count(&mut self, sample: &Sample) -> usize {
+    fn count(&mut self, sample: &Sample<'_>) -> usize {
         let when = self.when(sample.due);
         let (second, phase) = when;
         let series = sample.series;
         let blank = || Counters { second, phase, series, ..Counters::default() };
         let counters = self.counters.entry((when, series)).or_insert_with(blank);
         counters.bytes += sample.bytes;
-        if let Err(miss) = &sample.verdict {
+        if let Err(miss) = sample.verdict {
             *counters.causes.entry(miss.cause).or_default() += 1;
             if miss.cause.is_own() {
                 counters.own += 1;
@@ -227,8 +227,8 @@ impl Recorder {
         phase
     }
 
-    fn answered(&mut self, by: Option<String>, done: Duration) {
-        let Some(by) = by else { return };
+    fn answered(&mut self, by: Option<&str>, done: Duration) {
+        let Some(by) = by.map(str::to_owned) else { return };
         let second = u32::try_from(done.as_secs()).unwrap_or(u32::MAX);
         let blank = Served { second, by: by.clone(), count: 0, first: done, last: done };
         let served = self.served.entry((second, by)).or_insert(blank);
@@ -236,7 +236,7 @@ impl Recorder {
         served.last = done;
     }
 
-    fn failed(&mut self, sample: &Sample, phase: usize, miss: &Miss) {
+    fn failed(&mut self, sample: &Sample<'_>, phase: usize, miss: &Miss) {
         if self.failures.len() >= FAILURES_KEPT {
             self.failures_left_out += 1;
             return;
@@ -252,7 +252,7 @@ impl Recorder {
             outcome: miss.outcome,
             cause: miss.cause,
             status: sample.status,
-            served_by: sample.served_by.clone(),
+            served_by: sample.served_by.map(str::to_owned),
             message: miss.message.chars().take(MESSAGE_KEPT).collect(),
         });
     }

@@ -21,6 +21,7 @@ use crate::problem::Problems;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDirError};
 use crate::scenario::{Read, ScenarioError};
+use crate::secret::Secrets;
 use crate::stop::{Stop, Stopper};
 use crate::system::{self, Project, SystemError};
 use crate::target::Endpoint;
@@ -40,6 +41,8 @@ pub struct Options {
     pub sets: Vec<String>,
     /// Take the compose project away afterwards, if this run brought it up.
     pub down: bool,
+    /// Values of secrets by name, which win over the environment.
+    pub secrets: Vec<(String, String)>,
     /// The command line, for the record.
     pub command: Vec<String>,
 }
@@ -120,6 +123,7 @@ struct Rehearsal<'a> {
     options: &'a Options,
     read: Read,
     plan: Arc<Plan>,
+    secrets: Arc<Secrets>,
     id: String,
     directory: PathBuf,
     ends: (&'a Stopper, &'a Stop),
@@ -135,6 +139,7 @@ pub async fn run(
     let read = Read::file(&options.file, &options.sets)?;
     let seed = read.scenario.seed.unwrap_or_else(run_dir::new_seed);
     let plan = Arc::new(Plan::of(&read, seed)?);
+    let secrets = Arc::new(plan.secrets(&read, &options.secrets)?);
     if let Some(embedded) = &plan.system.embedded {
         let expected = embedded_inventory(system::embedded_instances(embedded));
         Timeline::of(&plan, &read, &expected)?;
@@ -142,7 +147,7 @@ pub async fn run(
     let id = run_dir::new_id();
     let directory = run_dir::create(options.out.as_deref(), &plan.name, &id)?;
     progress.say(&format!("run {id}, seed {seed}, in {}", directory.display()));
-    let rehearsal = Rehearsal { options, read, plan, id, directory, ends, progress };
+    let rehearsal = Rehearsal { options, read, plan, secrets, id, directory, ends, progress };
     let outcome = if rehearsal.plan.system.embedded.is_some() {
         rehearsal.embedded().await
     } else if rehearsal.plan.system.compose.is_some() {
@@ -245,6 +250,7 @@ impl Rehearsal<'_> {
         let timeline = self.timeline(&Inventory { words, ..Inventory::default() })?;
         let stage: Stage<'_, Docker> = Stage {
             plan: Arc::clone(&self.plan),
+            secrets: Arc::clone(&self.secrets),
             timeline,
             id: self.id.clone(),
             directory: &self.directory,
@@ -277,6 +283,7 @@ impl Rehearsal<'_> {
     ) -> Stage<'a, P> {
         Stage {
             plan: Arc::clone(&self.plan),
+            secrets: Arc::clone(&self.secrets),
             timeline,
             id: self.id.clone(),
             directory: &self.directory,
@@ -299,12 +306,17 @@ impl Rehearsal<'_> {
     ) -> Papers {
         Papers {
             identity,
-            command: self.options.command.clone(),
+            command: self.masked(&self.options.command),
             scenario_file: self.read.source.path.clone(),
             scenario: self.read.source.text.clone(),
             engine,
             notes,
         }
+    }
+
+    /// The command line, which may hold a secret in a `--set`.
+    fn masked(&self, command: &[String]) -> Vec<String> {
+        command.iter().map(|word| self.secrets.redact(word).into_owned()).collect()
     }
 
     /// Runs `stage` with an undo log that others find if we die.

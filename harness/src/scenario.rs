@@ -13,8 +13,9 @@ use rehearsal_reports::objective::Objective;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::data::DataWritten;
 use crate::duration;
-use crate::journey::StepWritten;
+use crate::journey::{DefaultsWritten, JourneyWritten, Size, statuses};
 use crate::load::LoadWritten;
 use crate::problem::{Problem, Problems, Source};
 use crate::rate::Rate;
@@ -39,6 +40,9 @@ pub struct Scenario {
     /// Constants that templates may name.
     #[serde(rename = "let", default)]
     pub constants: IndexMap<String, serde_json::Value>,
+    /// Rows of CSV files for templates, by name.
+    #[serde(default)]
+    pub data: IndexMap<String, DataWritten>,
     /// The spans of the run in order: name and length. `warm-up` is left out of objectives that
     /// name no phase.
     #[schemars(with = "IndexMap<String, duration::Text>")]
@@ -50,9 +54,12 @@ pub struct Scenario {
     /// How users arrive.
     #[serde(default)]
     pub load: Vec<LoadWritten>,
+    /// What holds for every request of every journey that does not say otherwise.
+    #[serde(default)]
+    pub defaults: DefaultsWritten,
     /// What users do, by name.
     #[serde(default)]
-    pub journeys: IndexMap<String, Vec<StepWritten>>,
+    pub journeys: IndexMap<String, JourneyWritten>,
     /// Time limits of every request.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -264,11 +271,21 @@ static FORMATS: LazyLock<BTreeMap<&'static str, Format>> = LazyLock::new(|| {
         check: |text| text.parse::<Objective>().map(drop).map_err(|error| error.to_string()),
         expected: "an objective such as `p99 <= 300ms in steady`",
     };
+    let status = Format {
+        check: |text| statuses(text).map(drop),
+        expected: "a status such as `200`, `2xx` or `200-299`",
+    };
+    let size = Format {
+        check: |text| text.parse::<Size>().map(drop),
+        expected: "a number of bytes such as `300` or `12 kB`",
+    };
     BTreeMap::from([
         ("duration", duration),
         ("rate", rate),
         ("template", template),
         ("objective", objective),
+        ("status", status),
+        ("size", size),
     ])
 });
 

@@ -157,6 +157,12 @@ impl fmt::Display for Timeline<'_> {
         for profile in &plan.profiles {
             writeln!(f, "  load     {}", profile.words)?;
         }
+        for table in &plan.tables {
+            writeln!(f, "  data     {}", table.words())?;
+        }
+        for secret in &plan.secrets {
+            writeln!(f, "  secret   {} from the environment", secret.name)?;
+        }
         let prober = &plan.prober;
         let (period, limit) = (duration::show(prober.period), duration::show(prober.timeout));
         writeln!(f, "  prober   GET {} every {period}, within {limit}", prober.path)?;

@@ -47,6 +47,11 @@ impl Wire {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
+    /// Adds whole lines of the head as they are, each with its CR LF.
+    pub fn lines(&mut self, lines: &str) {
+        self.bytes.extend_from_slice(lines.as_bytes());
+    }
+
     /// Ends the head and appends `body`, whose length the head tells.
     pub fn body(&mut self, body: &[u8]) {
         if body.is_empty() {

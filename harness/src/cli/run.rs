@@ -40,6 +40,7 @@ pub(super) fn main(args: RunArgs) -> Exit {
         out: args.out,
         sets: args.sets,
         down: args.down,
+        secrets: Vec::new(),
         command: std::env::args().collect(),
     };
     // One thread: the children of the embedded testbed are children of a thread that stays.

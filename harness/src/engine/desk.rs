@@ -10,10 +10,15 @@ use tokio::sync::Notify;
 use super::Brief;
 use super::pool::Pool;
 use super::user::User;
+use crate::answer::Answer;
+use crate::compose::Preamble;
+use crate::cookies::Site;
 use crate::pacer::Pacer;
 use crate::plan::profile::Drive;
 use crate::recorder::Recorder;
-use crate::target::Client;
+use crate::target::{Client, Scheme};
+use crate::template::Pad;
+use crate::wire::Wire;
 
 /// A thread's part of the load.
 #[derive(Debug)]
@@ -41,6 +46,15 @@ impl Share {
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) brief: Brief,
+    /// What every request carries.
+    pub(super) preamble: Preamble,
+    /// Whom the cookies belong to.
+    pub(super) site: Site,
+    /// Buffers of what is composed and judged; never held across an await.
+    pub(super) pad: RefCell<Pad>,
+    /// Requests and answers that are on no way, to be used again.
+    pub(super) wires: RefCell<Vec<Wire>>,
+    pub(super) answers: RefCell<Vec<Answer>>,
     /// Connections to the system.
     pub(crate) client: Client,
     /// Wakes users who think and users who keep a pace.
@@ -63,6 +77,7 @@ impl Desk {
         let first = plan.users.bound + u32::try_from(share.place).unwrap_or(0);
         let numbers = first.min(plan.users.count())..plan.users.count();
         let mut pool = Pool::new(numbers.step_by(share.of), plan.users.written);
+        let secure = brief.endpoint.scheme == Scheme::Https;
         let client = &brief.endpoint;
         let client = Client::new(client.clone(), &plan.transport, plan.timeouts, brief.clock);
         let client = client.map_err(io::Error::other)?;
@@ -74,6 +89,15 @@ impl Desk {
             }
         }
         Ok(Self {
+            preamble: Preamble::new(
+                &brief.endpoint.authority(),
+                secure,
+                &client.transport().headers(),
+            ),
+            site: Site { host: brief.endpoint.host.clone(), secure },
+            pad: RefCell::default(),
+            wires: RefCell::default(),
+            answers: RefCell::default(),
             client,
             pacer: Pacer::new(brief.clock)?,
             pool: RefCell::new(pool),

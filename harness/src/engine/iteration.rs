@@ -1,35 +1,46 @@
 //! One user's walk through one journey.
 //!
-//! A step is due when the one before it was done. The first step that is not ok ends the journey:
-//! a user who could not log in does not go on to order.
+//! A step is due when the one before it was done, or when the user has thought. The first step that
+//! is not ok ends the journey: a user who could not log in does not go on to order.
 
 use std::time::Duration;
 
+use rand::RngExt;
+use rand_pcg::Pcg64Mcg;
 use rehearsal_reports::outcome::{Cause, Outcome};
-use serde_json::Value as Json;
 
 use super::desk::Desk;
-use super::user::User;
-use crate::answer::{Answer, Keep};
+use super::user::{Bag, User};
+use crate::answer::Answer;
+use crate::compose::{NotAPath, compose};
+use crate::judge::{Seen, explained, judge};
 use crate::recorder::{Miss, Sample};
-use crate::script::{Body, Capture, Expect, Request, Script, Step, json_at, json_text};
-use crate::target::Exchange;
-use crate::template::Values;
+use crate::script::{Request, Rounds, Script, Step};
+use crate::target::{Exchange, Fault};
+use crate::template::{Pad, Values};
 use crate::wire::Wire;
 
 /// The status by which a system says that it does not know the user.
 const UNAUTHORIZED: u16 = 401;
 
-/// How much of an answer that was not ok is kept to explain it.
-const EXCERPT: usize = 300;
-
-/// Walks through `script` for a journey that was due at `due`.
-pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &Desk) {
+/// Walks through the journey at `place`, which was due at `due`. Whether the user can make another
+/// one: not when its data is used up.
+pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &Desk) -> bool {
     let script = &desk.brief.plan.scripts[place];
-    let mut walk =
-        Walk { user, desk, place, due, slots: vec![String::new(); script.slots], bytes: 0 };
-    let verdict = walk.steps(&script.steps).await;
-    walk.finish(script, due, verdict);
+    let bag = user.pack(place, script);
+    let mut walk = Walk { user, desk, place, due, done: due, bag, bytes: 0, asked: false };
+    let drawn = walk.draw(script);
+    let has_data = drawn.is_ok();
+    let verdict = match drawn {
+        Ok(()) => walk.steps(script).await,
+        Err(miss) => Err(miss),
+    };
+    if !walk.asked {
+        // A journey that asks for nothing must not keep others of this thread from their turn.
+        tokio::task::yield_now().await;
+    }
+    walk.finish(script, due, (has_data, verdict));
+    has_data
 }
 
 struct Walk<'a> {
@@ -38,59 +49,159 @@ struct Walk<'a> {
     place: usize,
     /// When the next step is due.
     due: Duration,
-    slots: Vec<String>,
+    /// When the last request ended.
+    done: Duration,
+    bag: Bag,
     bytes: u64,
+    /// Whether a request was made.
+    asked: bool,
+}
+
+/// What the variables stand for.
+fn values<'v>(
+    desk: &'v Desk,
+    (user, iteration): (u64, u64),
+    random: &'v mut Pcg64Mcg,
+    slots: &'v mut [String],
+    pad: &'v mut Pad,
+) -> Values<'v> {
+    let brief = &desk.brief;
+    let (run, secrets, counter) = (brief.run.as_str(), &*brief.secrets, &brief.dealt.counter);
+    Values { user, iteration, run, slots, secrets, counter, random, pad }
 }
 
 impl Walk<'_> {
-    async fn steps(&mut self, steps: &[Step]) -> Result<(), Miss> {
-        for step in steps {
-            match step {
-                Step::Request(request) => self.request(request).await?,
-                Step::Let(set) => {
-                    for (slot, template) in set {
-                        let value = template.fill(&mut self.values()).into_owned();
-                        self.slots[*slot] = value;
-                    }
-                }
-                Step::Once(block, steps) if !self.user.done[self.place][*block] => {
-                    Box::pin(self.steps(steps)).await?;
-                    self.user.done[self.place][*block] = true;
-                }
-                Step::Once(..) => {}
+    /// Takes a row of each table that the journey names.
+    fn draw(&mut self, script: &Script) -> Result<(), Miss> {
+        let brief = &self.desk.brief;
+        for draw in &script.draws {
+            let table = &brief.plan.tables[draw.table];
+            let turn = (self.user.number, self.user.iterations);
+            let row = table.draw(turn, &brief.dealt.rows[draw.table], &mut self.user.random);
+            let Some(row) = row else {
+                return Err(failed(
+                    Cause::CheckFailed,
+                    format!("data `{}` is used up", table.name),
+                ));
+            };
+            for (column, slot) in &draw.cells {
+                self.bag.slots[*slot].push_str(table.cell(row, *column));
             }
         }
         Ok(())
     }
 
-    fn values(&mut self) -> Values<'_> {
-        Values {
-            user: self.user.number,
-            iteration: self.user.iterations,
-            run: &self.desk.brief.run,
-            slots: &self.slots,
-            random: &mut self.user.random,
+    /// Does `work` with what the variables stand for now.
+    fn with<T>(&mut self, work: impl FnOnce(&mut Values<'_>) -> T) -> T {
+        let turn = (self.user.number, self.user.iterations);
+        let mut pad = self.desk.pad.borrow_mut();
+        let slots = &mut self.bag.slots;
+        work(&mut values(self.desk, turn, &mut self.user.random, slots, &mut pad))
+    }
+
+    async fn steps(&mut self, script: &Script) -> Result<(), Miss> {
+        let mut at = 0;
+        while let Some(step) = script.steps.get(at) {
+            at += 1;
+            match step {
+                Step::Request(request) => self.request(request).await?,
+                Step::Think(think) => {
+                    self.due += think.draw(&mut self.user.random);
+                    self.desk.pacer.wait_until(self.due).await;
+                }
+                Step::Let(set) => self.with(|values| {
+                    for (slot, template) in set {
+                        let mut text = std::mem::take(&mut values.pad.text);
+                        text.clear();
+                        template.fill_into(values, &mut text);
+                        values.slots[*slot].clone_from(&text);
+                        values.pad.text = text;
+                    }
+                }),
+                Step::Once { block, past } if self.user.done[self.place][*block] => at = *past,
+                Step::Once { .. } => {}
+                Step::Done(block) => self.user.done[self.place][*block] = true,
+                Step::If { condition, otherwise } => {
+                    if !self.with(|values| condition.holds(values)) {
+                        at = *otherwise;
+                    }
+                }
+                Step::Choose { doors } => at = self.door(doors).unwrap_or(at),
+                Step::Goto(to) => at = *to,
+                Step::Begin { lap } => self.bag.laps[*lap] = 0,
+                Step::Round { lap, rounds, past } => {
+                    if !self.goes_round(*lap, rounds)? {
+                        at = *past;
+                    }
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// One of the branches, by weight.
+    fn door(&mut self, doors: &[(u64, usize)]) -> Option<usize> {
+        let (sum, _) = doors.last()?;
+        let drawn = self.user.random.random_range(0..*sum);
+        doors.iter().find(|(upto, _)| drawn < *upto).map(|(_, door)| *door)
+    }
+
+    /// Whether a loop goes round once more.
+    fn goes_round(&mut self, lap: usize, rounds: &Rounds) -> Result<bool, Miss> {
+        let before = self.bag.laps[lap];
+        match rounds {
+            Rounds::Times(times) if before >= *times => return Ok(false),
+            Rounds::Times(_) => {}
+            Rounds::While(condition, most) => {
+                if !self.with(|values| condition.holds(values)) {
+                    return Ok(false);
+                }
+                if before >= *most {
+                    let message = format!("a loop went round {most} times and was not done");
+                    return Err(failed(Cause::CheckFailed, message));
+                }
+            }
+        }
+        self.bag.laps[lap] = before + 1;
+        Ok(true)
     }
 
     async fn request(&mut self, request: &Request) -> Result<(), Miss> {
-        let due = self.due;
-        let wire = self.compose(request);
-        let keep = if request.reads_body() { Keep::Body } else { Keep::Nothing };
-        let mut answer = Answer::default();
-        let on_the_way = self.desk.on_the_way();
-        let line = &mut self.user.line;
-        let exchange = self.desk.client.exchange(line, &wire, keep, &mut answer).await;
-        drop(on_the_way);
+        let (desk, due) = (self.desk, self.due);
+        let mut wire = desk.wires.borrow_mut().pop().unwrap_or_default();
+        let mut answer = desk.answers.borrow_mut().pop().unwrap_or_default();
+        self.asked = true;
+        let exchange = match self.composed(request, &mut wire) {
+            Ok(()) => {
+                let _on_the_way = desk.on_the_way();
+                let (line, keep) = (&mut self.user.line, request.want.keep());
+                desk.client.exchange(line, &wire, keep, &mut answer).await
+            }
+            Err(error) => self.unsent(&error),
+        };
         self.due = exchange.done;
+        self.done = exchange.done;
         self.bytes += exchange.bytes;
-        let verdict = self.judged(request, &exchange, &answer);
-        let answer = exchange.result.is_ok().then_some(&answer);
-        let served_by = answer.and_then(|answer| {
-            let name = answer.header(&self.desk.brief.plan.system.served_by)?;
-            std::str::from_utf8(name).ok().map(str::to_owned)
-        });
-        self.desk.recorder().ended(Sample {
+        let verdict = self.judged(request, &exchange, &answer, wire.target());
+        self.record(request, due, (&exchange, &answer), verdict.as_ref().copied());
+        desk.wires.borrow_mut().push(wire);
+        desk.answers.borrow_mut().push(answer);
+        verdict
+    }
+
+    fn record(
+        &self,
+        request: &Request,
+        due: Duration,
+        (exchange, answer): (&Exchange, &Answer),
+        verdict: Result<(), &Miss>,
+    ) {
+        let brief = &self.desk.brief;
+        let answered = exchange.result.is_ok();
+        let name = answer.header(&brief.plan.system.served_by).filter(|_| answered);
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        let served_by = name.map(|name| brief.secrets.redact(name));
+        self.desk.recorder().ended(&Sample {
             series: request.series,
             user: self.user.number,
             due,
@@ -99,52 +210,33 @@ impl Walk<'_> {
             done: exchange.done,
             connect: exchange.connect,
             bytes: exchange.bytes,
-            status: answer.map(|answer| answer.status),
-            served_by,
-            verdict: verdict.clone(),
+            status: answered.then_some(answer.status),
+            served_by: served_by.as_deref(),
+            verdict,
         });
-        verdict
     }
 
-    fn compose(&mut self, request: &Request) -> Wire {
-        let path = request.path.fill(&mut self.values()).into_owned();
-        let (body, kind) = self.body(&request.body);
-        let mut wire = Wire::default();
-        wire.begin(request.method.as_str(), &path);
-        wire.header("host", &self.desk.client.endpoint().authority());
-        for (name, value) in self.desk.client.transport().headers() {
-            wire.header(name, &value);
-        }
-        if let Some(kind) = kind {
-            wire.header("content-type", kind);
-        }
-        self.user.cookies.add_to(&mut wire, &path);
-        for (name, template) in &request.headers {
-            let value = template.fill(&mut self.values());
-            wire.header(name.as_str(), &value);
-        }
-        wire.body(&body);
-        wire
+    fn composed(&mut self, request: &Request, wire: &mut Wire) -> Result<(), NotAPath> {
+        let desk = self.desk;
+        let user = &mut *self.user;
+        user.cookies.expire(self.due);
+        let mut pad = desk.pad.borrow_mut();
+        let turn = (user.number, user.iterations);
+        let mut values = values(desk, turn, &mut user.random, &mut self.bag.slots, &mut pad);
+        compose(&request.call, &desk.preamble, &mut values, &user.cookies, wire)
     }
 
-    fn body(&mut self, body: &Body) -> (Vec<u8>, Option<&'static str>) {
-        match body {
-            Body::Empty => (Vec::new(), None),
-            Body::Json(json) => {
-                let json = json.fill(&mut self.values()).to_string();
-                (json.into_bytes(), Some("application/json"))
-            }
-            Body::Form(fields) => {
-                let mut form = form_urlencoded::Serializer::new(String::new());
-                for (name, template) in fields {
-                    form.append_pair(name, &template.fill(&mut self.values()));
-                }
-                (form.finish().into_bytes(), Some("application/x-www-form-urlencoded"))
-            }
-            Body::Text(text) => {
-                let text = text.fill(&mut self.values()).into_owned();
-                (text.into_bytes(), Some("text/plain; charset=utf-8"))
-            }
+    /// An exchange that never took place, because no request could be made of the journey's words.
+    fn unsent(&self, error: &NotAPath) -> Exchange {
+        let message = error.to_string();
+        Exchange {
+            connect: None,
+            tls: None,
+            sent: None,
+            first_byte: None,
+            done: self.desk.brief.clock.now(),
+            bytes: 0,
+            result: Err(Fault { outcome: Outcome::Failed, cause: Cause::CheckFailed, message }),
         }
     }
 
@@ -154,116 +246,78 @@ impl Walk<'_> {
         request: &Request,
         exchange: &Exchange,
         answer: &Answer,
+        target: &str,
     ) -> Result<(), Miss> {
-        exchange.result.as_ref().map_err(|fault| Miss {
-            outcome: fault.outcome,
-            cause: fault.cause,
-            message: fault.message.clone(),
-        })?;
-        self.user.cookies.take(answer);
-        if !good_status(&request.expect, answer.status) {
-            let lost = answer.status == UNAUTHORIZED && self.user.has_begun();
-            if lost {
-                self.user.start_over();
+        let verdict = match &exchange.result {
+            Ok(()) => self.answered(request, exchange, answer, target),
+            Err(fault) => {
+                let message = fault.message.clone();
+                Err(Miss { outcome: fault.outcome, cause: fault.cause, message })
             }
-            let cause = if lost { Cause::SessionLost } else { Cause::Status(answer.status) };
-            return Err(failed(cause, excerpt(&answer.body)));
-        }
-        let json = Self::json_of(request, answer)?;
-        self.expected(&request.expect, answer, &json)?;
-        for (slot, from) in &request.capture {
-            self.slots[*slot] = self.captured(from, answer, &json)?;
-        }
-        Ok(())
-    }
-
-    fn json_of(request: &Request, answer: &Answer) -> Result<Json, Miss> {
-        let captures = request.capture.iter().any(|(_, from)| matches!(from, Capture::Json(_)));
-        if request.expect.json.is_empty() && !captures {
-            return Ok(Json::Null);
-        }
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            failed(Cause::WrongContent, format!("not JSON: {error}: {}", excerpt(&answer.body)))
+        };
+        verdict.map_err(|mut miss| {
+            let secrets = &self.desk.brief.secrets;
+            if !secrets.is_empty() {
+                miss.message = secrets.redact(&miss.message).into_owned();
+            }
+            miss
         })
     }
 
-    fn expected(&mut self, expect: &Expect, answer: &Answer, json: &Json) -> Result<(), Miss> {
-        for (path, wanted) in &expect.json {
-            let wanted = wanted.fill(&mut self.values());
-            let found = json_at(json, path).map(json_text);
-            if found.as_deref() != Some(&wanted) {
-                let found = found.unwrap_or_else(|| "nothing".to_owned());
-                return Err(wrong(format!("`{path}` is {found}, not {wanted}")));
-            }
+    fn answered(
+        &mut self,
+        request: &Request,
+        exchange: &Exchange,
+        answer: &Answer,
+        target: &str,
+    ) -> Result<(), Miss> {
+        let (desk, user) = (self.desk, &mut *self.user);
+        user.cookies.take(answer, target, &desk.site, exchange.done);
+        let good = request.want.good_status(answer.status);
+        let lost = !good && answer.status == UNAUTHORIZED && user.has_begun();
+        if lost {
+            user.start_over();
         }
-        for (name, wanted) in &expect.headers {
-            let wanted = wanted.fill(&mut self.values());
-            let found = text_of(answer, name.as_str());
-            if found != Some(&wanted) {
-                let found = found.unwrap_or("missing");
-                return Err(wrong(format!("header `{name}` is {found}, not {wanted}")));
-            }
-        }
-        if let Some(wanted) = &expect.body {
-            let wanted = wanted.fill(&mut self.values());
-            if !String::from_utf8_lossy(&answer.body).contains(wanted.as_ref()) {
-                let body = excerpt(&answer.body);
-                return Err(wrong(format!("the body does not hold `{wanted}`: {body}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn captured(&self, from: &Capture, answer: &Answer, json: &Json) -> Result<String, Miss> {
-        let (found, what) = match from {
-            Capture::Json(path) => (json_at(json, path).map(json_text), path.as_str()),
-            Capture::Header(name) => {
-                (text_of(answer, name.as_str()).map(str::to_owned), name.as_str())
-            }
-            Capture::Cookie(name) => {
-                (self.user.cookies.get(name).map(str::to_owned), name.as_str())
-            }
+        let mut pad = desk.pad.borrow_mut();
+        let turn = (user.number, user.iterations);
+        let slots = &mut self.bag.slots;
+        let mut values = values(desk, turn, &mut user.random, slots, &mut pad);
+        let judged = if good {
+            let service = exchange.done.saturating_sub(exchange.sent.unwrap_or_default());
+            let seen = Seen { answer, bytes: exchange.bytes, service };
+            judge(&request.want, seen, &user.cookies, &mut values)
+        } else {
+            let cause = if lost { Cause::SessionLost } else { Cause::Status(answer.status) };
+            Err(explained(answer, cause, &values))
         };
-        found.ok_or_else(|| failed(Cause::CheckFailed, format!("no `{what}` in the answer")))
+        judged.map_err(|wrong| failed(wrong.cause, wrong.message))
     }
 
-    fn finish(self, script: &Script, due: Duration, verdict: Result<(), Miss>) {
+    fn finish(self, script: &Script, due: Duration, (has_data, verdict): (bool, Result<(), Miss>)) {
         let sample = Sample {
             series: script.series,
             user: self.user.number,
             due,
             sent: None,
             first_byte: None,
-            // Steps follow each other without a gap, so the last one was done when the next
-            // would be due.
-            done: self.due,
+            // What a user thinks behind its last request is not part of the journey.
+            done: self.done,
             connect: None,
             bytes: self.bytes,
             status: None,
             served_by: None,
-            verdict,
+            verdict: verdict.as_ref().copied(),
         };
-        self.desk.recorder().walked(&sample);
+        if has_data {
+            self.desk.recorder().walked(&sample);
+        } else {
+            // No request tells of this failure, so the journey does.
+            self.desk.recorder().ended(&sample);
+        }
+        self.user.unpack(self.place, self.bag);
     }
-}
-
-/// The value of a header, where it is text.
-fn text_of<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-    answer.header(name).and_then(|value| std::str::from_utf8(value).ok())
-}
-
-fn good_status(expect: &Expect, status: u16) -> bool {
-    if expect.statuses.is_empty() { status < 400 } else { expect.statuses.contains(&status) }
 }
 
 fn failed(cause: Cause, message: String) -> Miss {
     Miss { outcome: Outcome::Failed, cause, message }
-}
-
-fn wrong(message: String) -> Miss {
-    failed(Cause::WrongContent, message)
-}
-
-fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]).into_owned()
 }

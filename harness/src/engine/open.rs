@@ -83,8 +83,8 @@ async fn walk(desk: Rc<Desk>, mut user: User, (place, script): (usize, usize), d
     let cut = &desk.cut[place];
     tokio::select! {
         biased;
-        () = iteration::walk(&mut user, script, due, &desk) => {}
-        () = cut.notified() => {}
+        _ = iteration::walk(&mut user, script, due, &desk) => {}
+        () = cut.notified() => user.start_over(),
     }
     user.line.iteration_over();
     user.iterations += 1;

@@ -4,7 +4,8 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 use super::Brief;
-use super::cookies::Cookies;
+use crate::cookies::Cookies;
+use crate::script::Script;
 use crate::seed::derived;
 use crate::target::{Client, Line};
 
@@ -21,8 +22,22 @@ pub(crate) struct User {
     pub(crate) line: Line,
     /// The `once` blocks it has done: by journey and block.
     pub(crate) done: Vec<Vec<bool>>,
-    /// Where its UUIDs come from.
+    /// The variables of its journeys, by journey and slot: buffers that are used again, and what
+    /// `once` blocks have set.
+    slots: Vec<Vec<String>>,
+    /// Rounds of the loops of the journey that it is on.
+    laps: Vec<u32>,
+    /// Where its random values come from.
     pub(crate) random: Pcg64Mcg,
+}
+
+/// What a user takes on the way through one journey.
+#[derive(Debug, Default)]
+pub(crate) struct Bag {
+    /// The variables, by slot.
+    pub(crate) slots: Vec<String>,
+    /// Rounds so far of each loop.
+    pub(crate) laps: Vec<u32>,
 }
 
 impl User {
@@ -37,14 +52,38 @@ impl User {
             cookies: Cookies::default(),
             line: client.line(),
             done: plan.scripts.iter().map(|script| vec![false; script.onces]).collect(),
+            slots: vec![Vec::new(); plan.scripts.len()],
+            laps: Vec::new(),
             random: Pcg64Mcg::seed_from_u64(derived(run, "user", number as usize)),
         }
+    }
+
+    /// What it takes on its way through `script`, the journey at `place`: its variables are empty
+    /// but for those that it keeps.
+    pub(crate) fn pack(&mut self, place: usize, script: &Script) -> Bag {
+        let mut slots = std::mem::take(&mut self.slots[place]);
+        slots.resize_with(script.slots, String::new);
+        for (slot, text) in slots.iter_mut().enumerate() {
+            if !script.keeps.contains(&slot) {
+                text.clear();
+            }
+        }
+        let mut laps = std::mem::take(&mut self.laps);
+        laps.clear();
+        laps.resize(script.laps, 0);
+        Bag { slots, laps }
+    }
+
+    /// Takes back what it had on its way.
+    pub(crate) fn unpack(&mut self, place: usize, bag: Bag) {
+        self.slots[place] = bag.slots;
+        self.laps = bag.laps;
     }
 
     /// Forgets that anything was done once: the session it led to is gone.
     pub(crate) fn start_over(&mut self) {
         self.done.iter_mut().flatten().for_each(|done| *done = false);
-        self.cookies = Cookies::default();
+        self.cookies.clear();
     }
 
     /// Whether anything was done once, such as a login.
