@@ -10,4 +10,5 @@ mod cli;
 mod embedded;
 mod interrupted;
 mod layers;
+mod quality;
 mod readme;

@@ -94,9 +94,9 @@ impl Walk<'_> {
         let answer = exchange.result.as_ref().ok();
         let served_by = answer.and_then(|answer| {
             let name = answer.headers.get(&self.desk.brief.plan.system.served_by)?;
-            name.to_str().ok().map(str::to_owned)
+            name.to_str().ok()
         });
-        self.desk.recorder().ended(Sample {
+        self.desk.recorder().ended(&Sample {
             series: request.series,
             user: self.user.number,
             due,
@@ -107,7 +107,7 @@ impl Walk<'_> {
             bytes: exchange.bytes,
             status: answer.map(|answer| answer.status),
             served_by,
-            verdict: verdict.clone(),
+            verdict: verdict.as_ref().copied(),
         });
         verdict
     }
@@ -261,7 +261,7 @@ impl Walk<'_> {
             bytes: self.bytes,
             status: None,
             served_by: None,
-            verdict,
+            verdict: verdict.as_ref().copied(),
         };
         self.desk.recorder().walked(&sample);
     }

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Brief;
 use super::iteration;
 use super::user::User;
+use crate::gauges::Heartbeat;
 use crate::load::arrivals::Arrivals;
 use crate::pacer::{Pacer, hurry};
 use crate::recorder::Recorder;
@@ -201,22 +202,21 @@ async fn account_each_second(
 ) -> io::Result<()> {
     let clock = desk.brief.clock;
     let pacer = Pacer::new(clock)?;
+    let mut heartbeat = Heartbeat::new(clock);
     let mut waiting: Vec<Record> = Vec::new();
     let mut since = (clock.now(), thread_cpu());
     for second in 0_u32.. {
         let due = Duration::from_secs(u64::from(second) + 1);
         let last = tokio::select! {
-            waited = pacer.wait_until(due) => { waited?; false }
+            waited = heartbeat.wait_until(&pacer, due) => { waited?; false }
             () = over.notified() => true,
         };
         let now = (clock.now(), thread_cpu());
-        desk.brief.post.account(scribe::Account {
-            second,
-            gauge: desk.recorder().take_gauge(),
-            cpu: now.1.saturating_sub(since.1),
-            length: now.0.saturating_sub(since.0),
-            in_flight: desk.in_flight.load(Ordering::Relaxed),
-        });
+        let spent = (now.1.saturating_sub(since.1), now.0.saturating_sub(since.0));
+        let gauge = desk.recorder().take_gauge();
+        let in_flight = desk.in_flight.load(Ordering::Relaxed);
+        let stalled = heartbeat.take();
+        desk.brief.post.account(scribe::Account::of(second, gauge, spent, in_flight, stalled));
         since = now;
         waiting.append(&mut desk.recorder().take(last));
         if last {
