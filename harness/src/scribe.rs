@@ -202,7 +202,7 @@ impl Desk {
         old.sort_by_key(|(account, _)| (account.second, account.thread));
         for accounts in old.chunk_by(|(a, _), (b, _)| a.second == b.second) {
             let reading = self.readings.get(&accounts[0].0.second).copied().unwrap_or_default();
-            let record = Record::Generator(one_second(accounts, &reading));
+            let record = Record::Generator(Box::new(one_second(accounts, &reading)));
             self.watcher.see(&record);
             self.journal.append(&record)?;
         }

@@ -31,7 +31,7 @@ pub enum Record {
     /// Who answered in one second.
     Served(Served),
     /// How the generator itself fared in one second.
-    Generator(Generator),
+    Generator(Box<Generator>),
     /// One probe.
     Probe(Probe),
     /// One request that was not ok.

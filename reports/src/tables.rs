@@ -106,7 +106,7 @@ impl Tables {
             }
             Record::Arrivals(arrivals) => seconds.add_arrivals(&arrivals),
             Record::Served(served) => self.served.push(served),
-            Record::Generator(generator) => self.add_generator(generator, run),
+            Record::Generator(generator) => self.add_generator(*generator, run),
             Record::Probe(probe) => self.add_probe(&probe, run.prober.period),
             Record::Failure(failure) if whole(failure.series) => {}
             Record::Failure(failure) => self.add_failure(failure),

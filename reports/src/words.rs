@@ -316,7 +316,8 @@ impl Lang {
     fn reasons(self, tally: &Tally) -> String {
         let seconds = self.pick("s", "초");
         let reasons = tally.invalid.iter();
-        let reasons = reasons.map(|(why, count)| format!("{count} {seconds}: {}", self.invalid(*why)));
+        let reasons =
+            reasons.map(|(why, count)| format!("{count} {seconds}: {}", self.invalid(*why)));
         reasons.collect::<Vec<_>>().join("; ")
     }
 
@@ -334,7 +335,9 @@ impl Lang {
                 count."
             ),
             (Self::Ko, _, 0) => {
-                format!("이 실행은 믿을 수 있습니다: 판정 대상 {all}초 내내 발생기가 제때 보냈습니다.")
+                format!(
+                    "이 실행은 믿을 수 있습니다: 판정 대상 {all}초 내내 발생기가 제때 보냈습니다."
+                )
             }
             (Self::En, ..) if tally.is_sound() => format!(
                 "This run can be trusted: the generator kept up in all but {invalid} of the {all} \

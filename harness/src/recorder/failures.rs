@@ -35,7 +35,7 @@ const FURTHER: &str = "(a further message, beyond the 500 that are kept)";
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     kept: Vec<Failure>,
-    in_all: usize,
+    handed_over: usize,
     left_out: u64,
     messages: HashSet<String>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Failures {
 impl Failures {
     /// Keeps a failure, in place of the last one when there is no room for more.
     pub(super) fn keep(&mut self, sample: &Sample<'_>, phase: usize, miss: &Miss) {
-        let rest = KEPT_IN_ALL.saturating_sub(self.in_all);
+        let rest = KEPT_IN_ALL.saturating_sub(self.handed_over);
         let room = KEPT_A_SECOND.min(rest).max(KEPT_ALWAYS);
         let message = self.message(&miss.message);
         let mut text = String::new();
@@ -52,12 +52,10 @@ impl Failures {
             && let Some(last) = self.kept.pop()
         {
             self.left_out += 1;
-            self.in_all = self.in_all.saturating_sub(1);
             (text, served_by) = (last.message, last.served_by);
         }
         text.clear();
         text.push_str(message);
-        self.in_all += 1;
         self.kept.push(Failure {
             series: sample.series,
             phase,
@@ -98,6 +96,7 @@ impl Failures {
 
     /// Hands over what was kept.
     pub(super) fn take(&mut self, records: &mut Vec<Record>) {
+        self.handed_over += self.kept.len();
         records.extend(take(&mut self.kept).into_iter().map(Record::Failure));
     }
 

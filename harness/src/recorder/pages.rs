@@ -14,7 +14,7 @@ use super::Sample;
 #[derive(Debug)]
 pub(super) struct Pages {
     phases: Vec<Phase>,
-    pages: Vec<Page>,
+    live: Vec<Page>,
     /// Where the last sample belonged.
     latest: usize,
 }
@@ -68,39 +68,39 @@ struct Cell {
 
 impl Pages {
     pub(super) fn new(phases: Vec<Phase>) -> Self {
-        Self { phases, pages: Vec::new(), latest: 0 }
+        Self { phases, live: Vec::new(), latest: 0 }
     }
 
     /// The page of what is due at `due`.
     pub(super) fn at(&mut self, due: Duration) -> &mut Page {
-        let hit = self.pages.get(self.latest).is_some_and(|page| page.holds(due));
+        let hit = self.live.get(self.latest).is_some_and(|page| page.holds(due));
         if !hit {
             self.latest = self.find(due);
         }
-        &mut self.pages[self.latest]
+        &mut self.live[self.latest]
     }
 
     /// Newer pages stand behind older ones and are asked for more often.
     fn find(&mut self, due: Duration) -> usize {
-        let known = self.pages.iter().rposition(|page| page.holds(due));
+        let known = self.live.iter().rposition(|page| page.holds(due));
         known.unwrap_or_else(|| {
-            self.pages.push(Page::of(due, &self.phases));
-            self.pages.len() - 1
+            self.live.push(Page::of(due, &self.phases));
+            self.live.len() - 1
         })
     }
 
     /// Writes all pages and forgets them.
     pub(super) fn take(&mut self, records: &mut Vec<Record>) {
         self.latest = 0;
-        for page in self.pages.drain(..) {
+        for page in self.live.drain(..) {
             page.finish(records);
         }
     }
 
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        let rows = self.pages.iter().flat_map(|page| &page.rows);
-        self.pages.len() + rows.map(|row| 1 + row.causes.len() + row.cells.entries()).sum::<usize>()
+        let rows = self.live.iter().flat_map(|page| &page.rows);
+        self.live.len() + rows.map(|row| 1 + row.causes.len() + row.cells.entries()).sum::<usize>()
     }
 }
 
@@ -182,7 +182,7 @@ impl Cells {
     /// Records the latencies of `sample` with so many digits.
     pub(super) fn record(&mut self, sample: &Sample<'_>, outcome: Outcome, digits: u8) {
         let cell = self.0[outcome as usize].get_or_insert_default();
-        let mut record = |place: &mut Option<Histogram>, span: Duration| {
+        let record = |place: &mut Option<Histogram>, span: Duration| {
             place.get_or_insert_with(|| Histogram::new(digits)).record(span);
         };
         record(&mut cell.response, sample.done.saturating_sub(sample.due));

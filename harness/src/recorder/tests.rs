@@ -82,7 +82,8 @@ fn the_distributions_of_a_phase_come_every_ten_seconds_and_at_the_end() {
     let mut wholes = |last| {
         recorder.ended(&at(100));
         let records = recorder.take(last);
-        let whole = |record: &&Record| matches!(record, Record::Interval(one) if one.second.is_none());
+        let whole =
+            |record: &&Record| matches!(record, Record::Interval(one) if one.second.is_none());
         records.iter().filter(whole).count()
     };
     let wholes: Vec<usize> = (1..=11).map(|call| wholes(call == 11)).collect();

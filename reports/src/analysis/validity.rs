@@ -399,7 +399,7 @@ mod tests {
         for second in [0, 1, 3] {
             let threads = vec![idle(); if second == 1 { 1 } else { 2 }];
             let length = Duration::from_secs(1);
-            let one = Generator { second, threads, length, ..Generator::default() };
+            let one = Generator { second, length, threads, ..Generator::default() };
             tables.generator.insert(second, one);
         }
         let invalid = Validity::of(&tables).invalid;
@@ -515,7 +515,7 @@ mod tests {
         fn tables(&self) -> Tables {
             let requests = Counts { own: self.own, ..Counts::default() };
             let drops = [(0, self.dropped)].into();
-            let seconds = vec![Second { drops, requests, ..Second::default() }];
+            let seconds = vec![Second { requests, drops, ..Second::default() }];
             let generator = [(0, self.generator.clone())].into();
             Tables { generator, seconds, end: Some(END), ..Tables::default() }
         }

@@ -14,8 +14,9 @@ use crate::analysis::outage::Outage;
 use crate::analysis::validity::Invalid;
 use crate::format::json::summary::{
     AvailabilitySummary, BudgetSummary, DefinitionSummary, ErrorSummary, FaultSummary,
-    GeneratorSummary, InvalidSummary, LatenessSummary, LatencySummary, MarkSummary, ObjectiveSummary, OutageSummary, PhaseSummary,
-    RequestSummary, RunSummary, ThreadSummary, ValiditySummary,
+    GeneratorSummary, InvalidSummary, LatencySummary, LatenessSummary, MarkSummary,
+    ObjectiveSummary, OutageSummary, PhaseSummary, RequestSummary, RunSummary, ThreadSummary,
+    ValiditySummary,
 };
 use crate::objective::judge::Reading;
 use crate::record::Latency;
@@ -315,6 +316,7 @@ fn generator(report: &Report) -> GeneratorSummary {
         requests: report.analysis.whole.counts.total(),
         cpu_us_per_request: report.analysis.cpu_per_request.map(|spent| spent * 1e6),
         lateness: validity.lateness.map(|late| LatenessSummary {
+            count: late.count,
             p50_ms: ms(late.p50),
             p99_ms: ms(late.p99),
             p999_ms: ms(late.p999),

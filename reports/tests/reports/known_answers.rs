@@ -12,7 +12,7 @@ use rehearsal_reports::event::What;
 use rehearsal_reports::format::ReportFormat;
 use rehearsal_reports::number;
 use rehearsal_reports::outcome::Cause;
-use rehearsal_reports::record::{Arrivals, Generator, Record};
+use rehearsal_reports::record::{Arrivals, Record};
 use rehearsal_reports::report::Report;
 use rehearsal_reports::verdict::Exit;
 use rehearsal_reports::words::Lang;
@@ -152,8 +152,10 @@ fn an_objective_that_leans_on_seconds_that_are_not_valid_is_open() {
     let mut tale = tale_with(&["availability >= 50%", "p99 <= 1s in steady"], |_| false);
     let mut spoiled = 0;
     for record in &mut tale.records {
-        if let Record::Generator(Generator { second: 35, late, .. }) = record {
-            *late = 1;
+        if let Record::Generator(generator) = record
+            && generator.second == 35
+        {
+            generator.late = 1;
             spoiled += 1;
         }
     }

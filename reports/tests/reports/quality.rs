@@ -72,11 +72,11 @@ fn accounts_of_one_second_that_come_apart_are_one() {
         generator.sends = 40;
         generator.lateness = None;
     };
-    let mut late = generators(&mut tale).nth(1).expect("a second").clone();
+    let mut late = Generator::clone(generators(&mut tale).nth(1).expect("a second"));
     half(&mut late, 1);
     late.threads[0].busy = 0.8;
     half(generators(&mut tale).nth(1).expect("a second"), 0);
-    tale.records.push(Record::Generator(late));
+    tale.records.push(Record::Generator(Box::new(late)));
     let (report, _directory) = tale.report();
     let second = &report.tables.generator[&1];
     assert_eq!((second.sends, second.threads.len()), (80, 2));
@@ -172,7 +172,7 @@ fn tale(seconds: u64) -> Tale {
 
 fn generators(tale: &mut Tale) -> impl Iterator<Item = &mut Generator> {
     tale.records.iter_mut().filter_map(|record| match record {
-        Record::Generator(generator) => Some(generator),
+        Record::Generator(generator) => Some(&mut **generator),
         _ => None,
     })
 }

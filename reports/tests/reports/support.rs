@@ -112,7 +112,7 @@ impl Tale {
     /// A generator that kept up in every second.
     pub(crate) fn generator(&mut self, sends: u64) {
         for second in 0..seconds(self.length()) {
-            self.records.push(Record::Generator(sound(second, sends)));
+            self.records.push(Record::Generator(Box::new(sound(second, sends))));
         }
     }
 

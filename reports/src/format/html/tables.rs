@@ -288,7 +288,8 @@ pub(super) fn quality(report: &Report, lang: Lang) -> Table {
     let analysis = &report.analysis;
     let validity = &analysis.validity;
     let two = |a: String, b: String| format!("{a} / {b}");
-    let of = |a: u64, b: u64| format!("{} {} {}", number::count(a), words.of_probes, number::count(b));
+    let of =
+        |a: u64, b: u64| format!("{} {} {}", number::count(a), words.of_probes, number::count(b));
     let left_out = report.tables.end.as_ref().map_or(0, |end| end.failures_left_out);
     let excluded: u64 = analysis.probing.iter().map(|probing| probing.excluded).sum();
     let probes: u64 = analysis.probing.iter().map(|probing| probing.probes).sum();

@@ -322,6 +322,8 @@ pub(super) struct GeneratorSummary {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct LatenessSummary {
+    /// First steps sent.
+    pub(super) count: u64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
     pub(super) p999_ms: f64,
