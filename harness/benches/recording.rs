@@ -57,8 +57,8 @@ fn round(clock: Clock) -> [f64; 3] {
         let middle = clock.now();
         black_box((recorder.take_gauge(), recorder.take(false)));
         if second > 0 {
-            recording += middle - begin;
-            handing_over += clock.now() - middle;
+            recording += middle.saturating_sub(begin);
+            handing_over += clock.now().saturating_sub(middle);
         }
     }
     let mut histogram = Histogram::new(DIGITS_PHASE);
@@ -66,7 +66,7 @@ fn round(clock: Clock) -> [f64; 3] {
     for request in 0..RATE * SECONDS {
         histogram.record(black_box(took(request)));
     }
-    let bare = clock.now() - begin;
+    let bare = clock.now().saturating_sub(begin);
     black_box(histogram.count());
     let seconds = f64::from(u32::try_from(SECONDS).expect("few"));
     let ns = |span: Duration| span.as_secs_f64() * 1e9;
@@ -101,7 +101,7 @@ fn record(recorder: &mut Recorder, second: u64, request: u64) {
 /// A few hundred microseconds with a tail: squares of a sequence that fills the unit evenly.
 fn took(request: u64) -> Duration {
     let even = request.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
-    Duration::from_micros(150 + (even * even >> 30))
+    Duration::from_micros(150 + ((even * even) >> 30))
 }
 
 fn rate() -> f64 {

@@ -27,7 +27,7 @@ use rehearsal_reports::run::Phase;
 
 use self::census::Census;
 use self::failures::Failures;
-use self::pages::{Cells, Pages};
+use self::pages::{Cells, Pages, Spans};
 
 /// How often the distributions of a phase are written before it ends, so that little is lost when
 /// the run is killed.
@@ -177,8 +177,9 @@ impl Recorder {
             }
         }
         let outcome = sample.outcome();
+        let spans = Spans::of(sample);
         row.count(outcome);
-        row.cells.record(sample, outcome, DIGITS_SECOND);
+        row.cells.record(spans, outcome, DIGITS_SECOND);
         if self.phases.len() <= phase {
             self.phases.resize_with(phase + 1, Vec::new);
         }
@@ -186,7 +187,7 @@ impl Recorder {
         if rows.len() <= sample.series {
             rows.resize_with(sample.series + 1, Cells::default);
         }
-        rows[sample.series].record(sample, outcome, DIGITS_PHASE);
+        rows[sample.series].record(spans, outcome, DIGITS_PHASE);
         phase
     }
 

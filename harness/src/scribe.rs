@@ -263,3 +263,111 @@ pub fn end(at: Duration, interrupted: bool, left_out: u64, cpu: Duration) -> End
         memory_peak,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rehearsal_reports::journal::Journal;
+    use rehearsal_reports::run::{Machine, Prober, Run, SCHEMA};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn accounts_of_one_second_are_one_record_however_late_a_thread_tells_its_own() {
+        let written = journal(|post| {
+            post.account(account(0, 11, 100));
+            post.send(Letter::SecondOver(0));
+            post.account(account(0, 12, 900));
+            post.account(account(1, 11, 50));
+            post.account(account(1, 12, 60));
+            post.send(Letter::SecondOver(1));
+        });
+        assert_eq!(written.iter().map(|one| one.second).collect::<Vec<_>>(), [0, 1]);
+        let first = &written[0];
+        assert_eq!((first.sends, first.threads.len(), first.in_flight), (2, 2, 6));
+        let lateness = first.lateness.as_ref().expect("a distribution");
+        assert_eq!((lateness.count(), first.lateness_p50), (2, Duration::from_micros(100)));
+        assert!(first.lateness_p99 >= Duration::from_micros(900), "{first:?}");
+        assert_eq!(first.stall_max, Duration::from_millis(12));
+        assert!(written.iter().all(|one| one.descriptors > 0 && one.memory.is_some()));
+    }
+
+    #[test]
+    fn the_last_part_of_a_second_is_told_with_its_length() {
+        let written = journal(|post| {
+            let length = Duration::from_millis(40);
+            post.account(Account { length, ..account(7, 11, 10) });
+        });
+        assert_eq!(written.len(), 1);
+        assert_eq!(written[0].length, Duration::from_millis(40));
+        assert!((written[0].cpu_limit - 0.04).abs() < 1e-9);
+    }
+
+    /// The generator's records in the journal of a run in which `act` posts letters.
+    fn journal(act: impl FnOnce(&Post)) -> Vec<Generator> {
+        let directory = TempDir::new().expect("a directory");
+        let journal = JournalWriter::create(directory.path(), &run()).expect("a journal");
+        let (stopper, _stop) = crate::stop::channel();
+        let watcher = Watcher::new(Vec::new(), Vec::new());
+        let clock = Clock::starting_in(Duration::ZERO);
+        let (scribe, post, _live) = Scribe::start(journal, watcher, clock, stopper);
+        act(&post);
+        post.send(Letter::End(end(Duration::ZERO, false, 0, Duration::ZERO)));
+        scribe.finish().expect("written");
+        let mut journal = Journal::open(directory.path()).expect("a run");
+        let mut written = Vec::new();
+        while let Some(record) = journal.next().expect("a sound journal") {
+            if let Record::Generator(generator) = record {
+                written.push(*generator);
+            }
+        }
+        written
+    }
+
+    fn account(second: u32, thread: i32, late: u64) -> Account {
+        let mut gauge = Gauge { sends: 1, ..Gauge::default() };
+        gauge.lateness.record(Duration::from_micros(late));
+        Account {
+            second,
+            thread,
+            gauge,
+            cpu: Duration::from_millis(100),
+            length: Duration::from_secs(1),
+            in_flight: 3,
+            stalled: Duration::from_millis(u64::from(thread.unsigned_abs())),
+        }
+    }
+
+    fn run() -> Run {
+        let (period, timeout) = (Duration::from_millis(50), Duration::from_millis(500));
+        Run {
+            schema: SCHEMA,
+            id: "20261123T235018Z-4f3a".to_owned(),
+            name: "a run".to_owned(),
+            started: "2026-11-23T23:50:18.000000Z".to_owned(),
+            version: "0.1.0".to_owned(),
+            command: Vec::new(),
+            seed: 1,
+            scenario_file: "scenario.yaml".to_owned(),
+            scenario: String::new(),
+            target: "http://127.0.0.1:8080".to_owned(),
+            identity: None,
+            phases: Vec::new(),
+            series: Vec::new(),
+            load: Vec::new(),
+            transport: Vec::new(),
+            load_engine: "native".to_owned(),
+            users: 1,
+            prober: Prober { period, timeout, targets: Vec::new() },
+            instances: Vec::new(),
+            faults: Vec::new(),
+            objectives: Vec::new(),
+            machine: Machine {
+                hostname: "bench-1".to_owned(),
+                cores: 2,
+                kernel: "6.8.0".to_owned(),
+                engine: None,
+            },
+        }
+    }
+}

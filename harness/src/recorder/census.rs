@@ -14,6 +14,9 @@ const NAMES_MAX: usize = 256;
 /// How long a name is, in bytes; what is longer is cut.
 const NAME_MAX: usize = 100;
 
+/// So many names are found sooner one by one than by their hash.
+const LISTED: usize = 8;
+
 /// What all further names are counted as.
 const OTHERS: &str = "(others)";
 
@@ -64,6 +67,10 @@ impl Census {
     /// The place of a name; looking up a known one allocates nothing.
     fn place(&mut self, by: &str) -> usize {
         let by = &by[..by.floor_char_boundary(NAME_MAX)];
+        let first = self.names.iter().take(LISTED).position(|name| name == by);
+        if let Some(place) = first {
+            return place;
+        }
         if let Some(place) = self.places.get(by) {
             return *place;
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rehearsal_reports::histogram::Histogram;
+use rehearsal_reports::micros;
 use rehearsal_reports::outcome::{Cause, Outcome};
 use rehearsal_reports::record::{Arrivals, Counters, Interval, Latency, Record};
 use rehearsal_reports::run::Phase;
@@ -64,6 +65,25 @@ struct Cell {
     response: Option<Histogram>,
     service: Option<Histogram>,
     connect: Option<Histogram>,
+}
+
+/// The latencies of one request, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spans {
+    response: u64,
+    service: Option<u64>,
+    connect: Option<u64>,
+}
+
+impl Spans {
+    pub(super) fn of(sample: &Sample<'_>) -> Self {
+        let since = |begin: Duration| micros::of(sample.done.saturating_sub(begin));
+        Self {
+            response: since(sample.due),
+            service: sample.sent.map(since),
+            connect: sample.connect.map(micros::of),
+        }
+    }
 }
 
 impl Pages {
@@ -179,17 +199,17 @@ impl Row {
 }
 
 impl Cells {
-    /// Records the latencies of `sample` with so many digits.
-    pub(super) fn record(&mut self, sample: &Sample<'_>, outcome: Outcome, digits: u8) {
+    /// Records the latencies of a request with this outcome, with so many digits.
+    pub(super) fn record(&mut self, spans: Spans, outcome: Outcome, digits: u8) {
         let cell = self.0[outcome as usize].get_or_insert_default();
-        let record = |place: &mut Option<Histogram>, span: Duration| {
-            place.get_or_insert_with(|| Histogram::new(digits)).record(span);
+        let record = |place: &mut Option<Histogram>, span: u64| {
+            place.get_or_insert_with(|| Histogram::new(digits)).record_micros(span);
         };
-        record(&mut cell.response, sample.done.saturating_sub(sample.due));
-        if let Some(sent) = sample.sent {
-            record(&mut cell.service, sample.done.saturating_sub(sent));
+        record(&mut cell.response, spans.response);
+        if let Some(service) = spans.service {
+            record(&mut cell.service, service);
         }
-        if let Some(connect) = sample.connect {
+        if let Some(connect) = spans.connect {
             record(&mut cell.connect, connect);
         }
     }

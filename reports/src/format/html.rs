@@ -4,8 +4,9 @@
 //! text of others in them, the names of phases, is escaped by the drawing.
 
 mod chart;
-mod strip;
 mod tables;
+mod quality;
+mod strip;
 
 use std::io::Write;
 
@@ -185,7 +186,7 @@ impl Page<'_> {
     }
 
     fn quality_table(&self) -> Table {
-        tables::quality(self.report, self.lang)
+        quality::table(self.report, self.lang)
     }
 
     fn annex(&self) -> Vec<(&'static str, Table)> {
