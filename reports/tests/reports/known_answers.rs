@@ -98,6 +98,16 @@ fn each_span_of_a_fault_is_a_number_of_its_own() {
 }
 
 #[test]
+fn failures_that_were_too_many_to_keep_are_still_counted() {
+    let mut tale = tale(&[]);
+    let in_second_21 = |due: Duration| due.as_secs() == 21;
+    let lost = |record: &Record| matches!(record, Record::Failure(one) if in_second_21(one.due));
+    tale.records.retain(|record| !lost(record));
+    let (report, _directory) = tale.report();
+    assert_eq!(report.analysis.failovers[0].during.failed, 33);
+}
+
+#[test]
 fn a_system_that_fails_until_the_undo_has_not_failed_over() {
     let objectives = ["failover <= 2s", "failover <= 60s"];
     let mut tale = tale_with(&objectives, |at| at >= secs(20.1) && at < secs(30.0));
