@@ -5,7 +5,7 @@ mod glossary;
 
 use crate::analysis::availability::{Definition, Value};
 use crate::analysis::latency::Outcomes;
-use crate::analysis::validity::{Invalid, Tally};
+use crate::analysis::validity::{Invalid, Tally, Validity};
 use crate::number;
 use crate::objective::judge::{Doubt, Reading};
 use crate::record::Latency;
@@ -354,6 +354,23 @@ impl Lang {
                 "{all}초 중 {invalid}초가 무효합니다: {reasons}. 이에 근거한 목표는 판정할 수 없습니다."
             ),
         }
+    }
+
+    /// That the load was as fast as the generator could make it, where it was.
+    #[must_use]
+    pub fn limiting(self, validity: &Validity) -> Option<String> {
+        let share = number::percent(validity.wanted_mean);
+        let told = match self {
+            Self::En => format!(
+                "The busiest load thread had or wanted a core {share} of the time: rates and \
+                latencies of users in a closed model are the generator's as much as the system's."
+            ),
+            Self::Ko => format!(
+                "가장 바쁜 부하 스레드가 전체 시간의 {share} 동안 코어를 쓰거나 기다렸습니다: 폐쇄형 부하의 \
+                처리율과 응답 시간에는 발생기의 한계가 섞여 있습니다."
+            ),
+        };
+        validity.is_limiting().then_some(told)
     }
 
     /// The name of a definition of availability.

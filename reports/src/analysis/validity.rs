@@ -144,6 +144,8 @@ pub struct Validity {
     pub cpu_peak: f64,
     /// The mean of the busiest thread's share.
     pub cpu_mean: f64,
+    /// The mean share of a second in which a thread had a core or waited for one.
+    pub wanted_mean: f64,
     /// The load threads one by one.
     pub threads: Vec<ThreadSeen>,
     /// The longest standstill of an event loop.
@@ -181,6 +183,7 @@ impl Validity {
             if let Some(busy) = busy(generator) {
                 validity.cpu_peak = validity.cpu_peak.max(busy);
                 validity.cpu_mean += busy;
+                validity.wanted_mean += wanted(generator).unwrap_or(busy);
                 measured += 1;
             }
             let dropped = at(&drops, second).max(generator.dropped);
@@ -188,6 +191,7 @@ impl Validity {
             validity.judge(generator, dropped, own);
         }
         validity.cpu_mean /= f64::from(measured.max(1));
+        validity.wanted_mean /= f64::from(measured.max(1));
         for thread in &mut validity.threads {
             thread.busy_mean /= f64::from(thread.seconds.max(1));
         }
@@ -277,6 +281,14 @@ impl Validity {
     #[must_use]
     pub fn starved(&self, second: u32) -> bool {
         self.starved.contains(&second)
+    }
+
+    /// Whether the load was as fast as the generator could make it. That spoils nothing: an open
+    /// model tells by drops and lateness when it asked for more. But users that wait for their
+    /// turn with us would have got more out of the system with a faster generator.
+    #[must_use]
+    pub fn is_limiting(&self) -> bool {
+        self.wanted_mean > BUSY_SHARE_MAX
     }
 
     /// The seconds of `scope`.

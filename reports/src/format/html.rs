@@ -177,6 +177,10 @@ impl Page<'_> {
         self.lang.quality(&self.report.analysis.tally())
     }
 
+    fn limiting(&self) -> String {
+        self.lang.limiting(&self.report.analysis.validity).unwrap_or_default()
+    }
+
     fn quality_tone(&self) -> &'static str {
         if self.report.analysis.tally().is_sound() { "good" } else { "open" }
     }

@@ -324,6 +324,7 @@ fn generator(report: &Report) -> GeneratorSummary {
         }),
         cpu_mean_share: validity.cpu_mean,
         cpu_peak_share: validity.cpu_peak,
+        cpu_wanted_share: validity.wanted_mean,
         threads: threads.collect(),
         stall_max_ms: ms(validity.stall_max),
         memory_peak_bytes: end.map(|end| end.memory_peak),

@@ -174,6 +174,9 @@ fn quality(report: &Report, lang: Lang, out: &mut dyn Write) -> io::Result<()> {
     let validity = &report.analysis.validity;
     writeln!(out)?;
     writeln!(out, "{}: {}", words.quality, lang.quality(&report.analysis.tally()))?;
+    if let Some(limiting) = lang.limiting(validity) {
+        writeln!(out, "{limiting}")?;
+    }
     writeln!(
         out,
         "{} {}; {} {} / {}",

@@ -46,6 +46,20 @@ fn a_run_without_objectives_is_inconclusive_when_the_generator_fell_behind() {
 }
 
 #[test]
+fn a_generator_that_is_the_limit_says_so_and_is_believed() {
+    let mut tale = tale(30);
+    for generator in generators(&mut tale) {
+        (generator.threads[0].busy, generator.threads[0].waited) = (0.6, Some(secs(0.39)));
+    }
+    let (report, _directory) = tale.report();
+    assert_eq!(report.verdict.exit, Exit::Pass);
+    for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
+        let told = told(&report, format, Lang::En);
+        assert!(told.contains("had or wanted a core 99 % of the time"), "{format}: {told}");
+    }
+}
+
+#[test]
 fn one_bad_second_of_a_hundred_is_told_and_forgiven() {
     let mut tale = tale(100);
     generators(&mut tale).nth(41).expect("a second").stall_max = secs(0.3);

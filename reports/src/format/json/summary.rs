@@ -301,6 +301,8 @@ pub(super) struct GeneratorSummary {
     pub(super) cpu_mean_share: f64,
     /// The same in the busiest second.
     pub(super) cpu_peak_share: f64,
+    /// The mean share in which a load thread had a core or waited for one.
+    pub(super) cpu_wanted_share: f64,
     /// The load threads one by one.
     pub(super) threads: Vec<ThreadSummary>,
     /// The longest time in which a load thread's event loop stood still.
