@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::support::{Ended, Run, World, changed, number};
 
 /// What the server does with a connection on which the first line of a request has come.
-type Answer = fn(&str, TcpStream);
+pub(crate) type Answer = fn(&str, TcpStream);
 
 /// Serves with `answer`, one request a connection; stops to listen after `most` of them.
-fn server(answer: Answer, most: usize) -> SocketAddr {
+pub(crate) fn server(answer: Answer, most: usize) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
@@ -48,7 +48,7 @@ fn line(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Takes the rest of the head; a connection that is closed with bytes unread is reset.
-fn read_head(stream: &mut TcpStream) {
+pub(crate) fn read_head(stream: &mut TcpStream) {
     while line(stream).is_some_and(|line| line != "\r\n") {}
 }
 
@@ -64,7 +64,7 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 /// 200 and some JSON, whatever is asked.
-fn well(_: &str, stream: TcpStream) {
+pub(crate) fn well(_: &str, stream: TcpStream) {
     say(stream, &answer("200 OK", r#"{"shop":"north","id":4711}"#));
 }
 

@@ -11,4 +11,5 @@ mod embedded;
 mod executors;
 mod interrupted;
 mod layers;
+mod quality;
 mod readme;

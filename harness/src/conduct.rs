@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::data::Dealt;
 use crate::engine::{self, Engine};
+use crate::gauges;
 use crate::live::Watcher;
 use crate::nemesis::Nemesis;
 use crate::plan::Plan;
@@ -158,7 +159,7 @@ async fn act<P: Platform>(
     (clock, post, stop): (Clock, &Post, &Stop),
 ) -> Result<rehearsal_reports::record::End, ConductError> {
     let (addresses, targets) = watch::channel(addresses(stage, &stage.instances));
-    let cpu_before = scribe::usage().0;
+    let cpu_before = gauges::usage().0;
     let cast = start(stage, targets, (clock, post, stop));
     let mut tasks = JoinSet::new();
     tasks.spawn(tell_phases(run.phases.clone(), clock, post.clone(), stop.clone()));
@@ -183,15 +184,18 @@ async fn act<P: Platform>(
             heal_the_rest(nemesis, run).await;
         }
     };
-    let load = drive(cast, stage.plan.length());
-    let (load, ()) = tokio::join!(load, faults);
+    // Healing may go on for long after the load; the CPU told is that of the load.
+    let load = async {
+        let ended = drive(cast, stage.plan.length()).await;
+        (ended, gauges::usage().0.saturating_sub(cpu_before))
+    };
+    let ((load, cpu), ()) = tokio::join!(load, faults);
     tasks.shutdown().await;
     let account = load?;
     let interrupted = matches!(stop.reason(), Some(Reason::Signal(_)));
     if let Some(Reason::Signal(signal)) = stop.reason() {
         post.event(clock.now(), What::Interrupted { signal: signal.to_owned() });
     }
-    let cpu = scribe::usage().0.saturating_sub(cpu_before);
     Ok(scribe::end(clock.now(), interrupted, account.failures_left_out, cpu))
 }
 
@@ -355,6 +359,8 @@ fn record_of<P>(stage: &Stage<'_, P>, clock: Clock) -> Run {
         phases: plan.phases.clone(),
         series: plan.series.clone(),
         load: plan.profiles.iter().map(|profile| profile.words.clone()).collect(),
+        transport: vec![plan.transport.words()],
+        load_engine: "native".to_owned(),
         users: u64::from(plan.users.count()),
         prober: Prober {
             period: plan.prober.period,

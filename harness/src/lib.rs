@@ -37,6 +37,7 @@ pub mod target;
 pub mod plan;
 pub mod timeline;
 pub mod pacer;
+pub mod gauges;
 pub mod recorder;
 pub mod live;
 pub mod scribe;

@@ -75,12 +75,16 @@ fn words(live: &Live, phase: &str) -> String {
     let mut add = |text: std::fmt::Arguments<'_>| {
         line.write_fmt(text).expect("a string takes every text");
     };
+    if live.begun < live.due {
+        add(format_args!(", {} begun/s", live.begun));
+    }
     if live.not_ok > 0 {
         add(format_args!(", {} not ok/s", live.not_ok));
     }
     if let Some(p99) = live.p99 {
         add(format_args!(", p99 {:.1} ms", p99.as_secs_f64() * 1000.0));
     }
+    add(format_args!(", {} on their way", live.in_flight));
     if live.errors > 0 || live.dropped > 0 {
         add(format_args!("; so far {} not ok of {}", live.errors, live.requests));
     }

@@ -2,10 +2,10 @@
 
 pub mod scope;
 pub mod marks;
+pub mod latency;
 pub mod validity;
 pub mod outage;
 pub mod availability;
-pub mod latency;
 pub mod errors;
 pub mod failover;
 
@@ -18,7 +18,8 @@ use crate::analysis::latency::LatencyRow;
 use crate::analysis::marks::Marks;
 use crate::analysis::outage::Probing;
 use crate::analysis::scope::Scope;
-use crate::analysis::validity::Validity;
+use crate::analysis::validity::{Tally, Validity};
+use crate::number;
 use crate::run::Run;
 use crate::series::Counts;
 use crate::tables::Tables;
@@ -72,9 +73,18 @@ pub struct Analysis {
     pub errors: Vec<ErrorRow>,
     /// How long things took.
     pub latency: Vec<LatencyRow>,
+    /// CPU time of the generator per request, in seconds; `None` when the run was cut off or
+    /// made no request.
+    pub cpu_per_request: Option<f64>,
 }
 
 impl Analysis {
+    /// How many of the seconds that count are valid.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.validity.tally(&self.scope)
+    }
+
     /// Analyses the record of `run`.
     #[must_use]
     pub fn of(run: &Run, tables: &Tables) -> Self {
@@ -114,6 +124,9 @@ impl Analysis {
         }
         let errors = errors::rows(run, tables);
         let latency = latency::rows(run, &tables.phases);
+        let spent = tables.end.as_ref().map(|end| end.cpu_seconds);
+        let made = number::float(whole.counts.total());
+        let cpu_per_request = spent.filter(|_| made > 0.0).map(|spent| spent / made);
         Self {
             scope,
             load_end,
@@ -128,6 +141,7 @@ impl Analysis {
             failovers,
             errors,
             latency,
+            cpu_per_request,
         }
     }
 }

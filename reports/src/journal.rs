@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::record::{Begin, Record};
-use crate::run::{Run, SCHEMA};
+use crate::run::{Run, SCHEMA, SCHEMA_OLDEST};
 
 /// The file of the records inside a run directory.
 pub const JOURNAL_FILE: &str = "journal";
@@ -44,7 +44,7 @@ pub enum JournalError {
     NotARun(PathBuf, #[source] Option<serde_json::Error>),
     /// The directory was written by another version.
     #[error(
-        "`{path}` has journal version {found}, and this program reads version {SCHEMA}: use the version of rehearsal that made it"
+        "`{path}` has journal version {found}, and this program reads versions {SCHEMA_OLDEST} to {SCHEMA}: use the version of rehearsal that made it"
     )]
     Version {
         /// The run directory.
@@ -129,7 +129,7 @@ impl Journal {
         let not_a_run = |error| JournalError::NotARun(directory.to_owned(), Some(error));
         let value: serde_json::Value = serde_json::from_str(&text).map_err(not_a_run)?;
         let found = value["schema"].as_u64().unwrap_or(0);
-        if found != u64::from(SCHEMA) {
+        if !(u64::from(SCHEMA_OLDEST)..=u64::from(SCHEMA)).contains(&found) {
             return Err(JournalError::Version { path: directory.to_owned(), found });
         }
         let run = serde_json::from_value(value).map_err(not_a_run)?;

@@ -81,6 +81,12 @@ pub fn count(count: u64) -> String {
     text
 }
 
+/// A size in mebibytes: `53.8 MiB`.
+#[must_use]
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", float(bytes) / f64::from(1 << 20))
+}
+
 /// `part` of `whole`; `None` of nothing.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> Option<f64> {

@@ -31,7 +31,7 @@ pub enum Record {
     /// Who answered in one second.
     Served(Served),
     /// How the generator itself fared in one second.
-    Generator(Generator),
+    Generator(Box<Generator>),
     /// One probe.
     Probe(Probe),
     /// One request that was not ok.
@@ -136,25 +136,47 @@ pub struct Served {
     pub last: Duration,
 }
 
-/// How the generator fared in one second of wall-clock time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the generator fared in one second of wall-clock time. What the kernel does not tell is
+/// `None`; what version 1 of the journal did not hold is left at its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
     /// The second.
     pub second: u32,
+    /// How long the account of it really was: shorter at the end of a run. Zero in version 1.
+    #[serde(default, with = "micros")]
+    pub length: Duration,
     /// First steps sent.
     pub sends: u64,
     /// Of those, sent over 20 ms after their due time.
     pub late: u64,
+    /// The median of the send lateness.
+    #[serde(default, with = "micros")]
+    pub lateness_p50: Duration,
     /// The 99th percentile of the send lateness.
     #[serde(with = "micros")]
     pub lateness_p99: Duration,
     /// The longest send lateness.
     #[serde(with = "micros")]
     pub lateness_max: Duration,
-    /// CPU time that our process used, in seconds of one core.
+    /// The send lateness (2 digits), so that seconds can be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<Histogram>,
+    /// CPU time that the load threads used, in seconds of one core.
     pub cpu: f64,
-    /// CPU time that was at hand: the cores that the load may use, times the second's length.
+    /// CPU time that was at hand: the load threads, times the second's length.
     pub cpu_limit: f64,
+    /// The load threads one by one.
+    #[serde(default)]
+    pub threads: Vec<ThreadUse>,
+    /// CPU time that the whole process used, in seconds of one core.
+    #[serde(default)]
+    pub process_cpu: Option<f64>,
+    /// CPU time that the host took away from this machine, in seconds of one core.
+    #[serde(default)]
+    pub steal: Option<f64>,
+    /// The longest time in which a load thread's event loop looked after nobody.
+    #[serde(default, with = "micros")]
+    pub stall_max: Duration,
     /// Requests on their way at the end of the second.
     pub in_flight: u64,
     /// Journeys dropped.
@@ -163,6 +185,67 @@ pub struct Generator {
     pub own_errors: u64,
     /// Open file descriptors.
     pub descriptors: u64,
+    /// How many file descriptors may be open.
+    #[serde(default)]
+    pub descriptors_limit: Option<u64>,
+    /// TCP sockets in use or waiting for their end (`TIME_WAIT`) in our network namespace,
+    /// whoever's they are: at least as many as the ports that we hold.
+    #[serde(default)]
+    pub ports_used: Option<u64>,
+    /// How many local ports connections may be made from.
+    #[serde(default)]
+    pub ports_limit: Option<u64>,
+    /// Resident memory of our process, in bytes.
+    #[serde(default)]
+    pub memory: Option<u64>,
+}
+
+/// How one load thread fared in one second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ThreadUse {
+    /// The share of the second in which it had a core.
+    pub busy: f64,
+    /// How long it could have run and was given no core.
+    #[serde(default, with = "micros::option")]
+    pub waited: Option<Duration>,
+    /// How often a core was taken from it.
+    #[serde(default)]
+    pub preempted: Option<u64>,
+}
+
+impl Generator {
+    /// Takes in another account of the same second: that of a thread which came late. Percentiles
+    /// are those of all sends where both accounts hold their distributions, else the worse ones.
+    pub fn add(&mut self, other: Self) {
+        self.length = self.length.max(other.length);
+        self.sends += other.sends;
+        self.late += other.late;
+        self.lateness_p50 = self.lateness_p50.max(other.lateness_p50);
+        self.lateness_p99 = self.lateness_p99.max(other.lateness_p99);
+        self.lateness_max = self.lateness_max.max(other.lateness_max);
+        match (&mut self.lateness, other.lateness) {
+            (Some(sum), Some(lateness)) => {
+                sum.add(&lateness);
+                self.lateness_p50 = sum.quantile(0.5).unwrap_or_default();
+                self.lateness_p99 = sum.quantile(0.99).unwrap_or_default();
+            }
+            (sum, lateness) => *sum = sum.take().or(lateness),
+        }
+        self.cpu += other.cpu;
+        self.cpu_limit += other.cpu_limit;
+        self.threads.extend(other.threads);
+        self.process_cpu = self.process_cpu.or(other.process_cpu);
+        self.steal = self.steal.or(other.steal);
+        self.stall_max = self.stall_max.max(other.stall_max);
+        self.in_flight += other.in_flight;
+        self.dropped += other.dropped;
+        self.own_errors += other.own_errors;
+        self.descriptors = self.descriptors.max(other.descriptors);
+        self.descriptors_limit = self.descriptors_limit.or(other.descriptors_limit);
+        self.ports_used = self.ports_used.max(other.ports_used);
+        self.ports_limit = self.ports_limit.or(other.ports_limit);
+        self.memory = self.memory.max(other.memory);
+    }
 }
 
 /// One probe.

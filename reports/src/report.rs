@@ -53,6 +53,10 @@ impl Report {
         });
         let findings = findings.collect::<Result<Vec<_>, ReportError>>()?;
         let doubts = unproven(&run, &analysis).map(|(_, fault, why)| Doubt::NotProven(fault, why));
+        // Each objective says itself whether it can be judged; a run without any has only this.
+        let tally = analysis.tally();
+        let unsound = findings.is_empty() && !tally.is_sound();
+        let doubts = doubts.chain(unsound.then_some(Doubt::InvalidSeconds(tally)));
         let fault_name =
             |fault: usize| run.faults.get(fault).map_or(String::new(), |fault| fault.name.clone());
         let verdict = Verdict::of(&findings, &tables, doubts, fault_name);

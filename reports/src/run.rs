@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::micros;
 
 /// The version of `run.json` and of the journal. A reader refuses versions it does not know.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
+
+/// The oldest version that is still read. What it lacks of a later one is left at its default.
+pub const SCHEMA_OLDEST: u32 = 1;
 
 /// The phase that no objective looks at unless it names it: caches fill, compilers warm up.
 pub const WARM_UP: &str = "warm-up";
@@ -44,6 +47,12 @@ pub struct Run {
     pub series: Vec<Series>,
     /// One sentence per load profile.
     pub load: Vec<String>,
+    /// How requests travelled, a sentence per setting.
+    #[serde(default)]
+    pub transport: Vec<String>,
+    /// Who made the load: `native`, or the engine that stood in for it.
+    #[serde(default = "native")]
+    pub load_engine: String,
     /// How many users there are at most.
     pub users: u64,
     /// The prober's settings.
@@ -148,6 +157,10 @@ pub struct Machine {
     pub kernel: String,
     /// The container engine and its API version; `None` without one.
     pub engine: Option<String>,
+}
+
+fn native() -> String {
+    "native".to_owned()
 }
 
 impl Run {

@@ -1,9 +1,11 @@
 //! The journal, read once from end to end and folded into what the analysis needs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::event::{Event, What};
+use crate::histogram::{DIGITS_SECOND, Histogram};
 use crate::journal::{Journal, JournalError};
 use crate::outcome::{Cause, Outcome};
 use crate::record::{End, Failure, Generator, Probe, Record, Served};
@@ -42,8 +44,10 @@ pub struct Tables {
     pub phases: PhaseTables,
     /// By second, in order.
     pub seconds: Vec<Second>,
-    /// How the generator fared, by second.
+    /// How the generator fared, by second; the distributions of its lateness are below.
     pub generator: BTreeMap<u32, Generator>,
+    /// How late the generator sent, by phase.
+    pub lateness: BTreeMap<usize, Histogram>,
     /// The probes of each target, in due order.
     pub probes: Vec<Vec<Probed>>,
     /// Requests that were not ok and are not the generator's own fault, in order of due time; as
@@ -102,13 +106,26 @@ impl Tables {
             }
             Record::Arrivals(arrivals) => seconds.add_arrivals(&arrivals),
             Record::Served(served) => self.served.push(served),
-            Record::Generator(generator) => {
-                self.generator.insert(generator.second, generator);
-            }
+            Record::Generator(generator) => self.add_generator(*generator, run),
             Record::Probe(probe) => self.add_probe(&probe, run.prober.period),
             Record::Failure(failure) if whole(failure.series) => {}
             Record::Failure(failure) => self.add_failure(failure),
             Record::End(end) => self.end = Some(end),
+        }
+    }
+
+    /// Distributions are summed at once and not kept: a second's takes as much memory as an hour's.
+    fn add_generator(&mut self, mut generator: Generator, run: &Run) {
+        if let Some(lateness) = generator.lateness.take() {
+            let begin = Duration::from_secs(u64::from(generator.second));
+            let sum = self.lateness.entry(run.phase_at(begin));
+            sum.or_insert_with(|| Histogram::new(DIGITS_SECOND)).add(&lateness);
+        }
+        match self.generator.entry(generator.second) {
+            Entry::Occupied(mut known) => known.get_mut().add(generator),
+            Entry::Vacant(place) => {
+                place.insert(generator);
+            }
         }
     }
 

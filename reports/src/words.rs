@@ -1,12 +1,16 @@
 //! The words of reports, in English and Korean. Names that users wrote, causes, units and the
 //! objectives themselves stay as they are in every language: they are the words of the scenario.
 
+mod glossary;
+
 use crate::analysis::availability::{Definition, Value};
 use crate::analysis::latency::Outcomes;
+use crate::analysis::validity::{Invalid, Tally, Validity};
 use crate::number;
 use crate::objective::judge::{Doubt, Reading};
 use crate::record::Latency;
 use crate::verdict::{Exit, Reason, Verdict};
+use crate::words::glossary::GLOSSARY;
 
 /// The language of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,8 +146,21 @@ words! {
     invalid_seconds: "seconds that are not valid", "무효한 초";
     late_sends: "sent over 20 ms late", "20 ms 넘게 늦은 전송";
     lateness: "send lateness, p99 of the worst second / longest", "전송 지연, 최악 1초의 p99 / 최장";
-    cpu: "CPU of the generator, mean / peak second", "발생기 CPU, 평균 / 최고 1초";
+    lateness_run: "send lateness over the run, p50 / p99 / p99.9", "전체 실행의 전송 지연, p50 / p99 / p99.9";
+    cpu: "CPU of the busiest load thread, mean / peak second", "가장 바쁜 부하 스레드의 CPU, 평균 / 최고 1초";
+    waited: "time that load threads waited for a core", "부하 스레드가 코어를 기다린 시간";
+    stall: "longest standstill of an event loop", "이벤트 루프의 최장 정지";
+    cpu_per_request: "CPU of the generator per request", "요청당 발생기 CPU";
+    memory: "memory of the generator, settled / end / most", "발생기 메모리, 안정 후 / 종료 시 / 최대";
+    descriptors: "file descriptors open, most / allowed", "열린 파일 디스크립터, 최대 / 한도";
+    ports: "TCP sockets of the machine, most / local ports", "장비의 TCP 소켓, 최대 / 로컬 포트 수";
+    valid: "valid", "유효";
+    lateness_axis: "send lateness, ms", "전송 지연, ms";
+    threads_axis: "busiest thread, %", "가장 바쁜 스레드, %";
+    on_core: "has a core", "코어 사용";
+    wants_core: "has or wants one", "사용 또는 대기";
     drops_own: "journeys dropped by our own doing", "발생기 탓으로 버려진 여정";
+    drops_system: "journeys dropped because the system held their users", "시스템이 사용자를 붙잡아 버려진 여정";
     own_errors: "requests not sent for want of ports or descriptors", "포트·디스크립터 부족으로 미전송";
     probes_left_out: "probes left out as sent late", "늦게 보내 제외한 프로브";
     of_probes: "of", "/";
@@ -162,6 +179,8 @@ words! {
     command: "command", "명령";
     version: "version", "버전";
     load: "load", "부하";
+    load_engine: "load engine", "부하 엔진";
+    transport: "transport", "전송 설정";
     phases: "phases", "구간";
     cut_off: "The record was cut off; bytes left unread:", "기록이 중간에 끊겼습니다. 읽지 못한 바이트:";
     left_out: "Requests not ok that are counted but not kept one by one:", "건수만 세고 개별 기록하지 않은 비정상 요청:";
@@ -169,72 +188,6 @@ words! {
     band_hint: "Shaded: fault, from call to undo. Hatched: outage at the front door. Grey: not valid.", "음영: 장애(호출~원복). 빗금: 서비스 중단. 회색: 무효한 초.";
     per_second: "Per second", "초당";
 }
-
-/// What the words of a report mean, one line each: word, English, Korean.
-const GLOSSARY: [(&str, &str, &str); 14] = [
-    (
-        "availability",
-        "share of requests answered as expected; failed, unknown and lost ones count against it",
-        "기대한 대로 응답한 요청의 비율. 실패·결과 불명·유실 요청은 모두 불리하게 셉니다",
-    ),
-    (
-        "outage",
-        "from the first failed probe to the first of 20 good ones in a row, at the front door",
-        "첫 실패 프로브부터 20회 연속 성공의 첫 프로브까지",
-    ),
-    (
-        "±",
-        "the resolution: how far a span may be off, either way",
-        "분해능: 길이가 앞뒤로 어긋날 수 있는 폭",
-    ),
-    (
-        "unknown",
-        "the request may have been acted upon, and no complete answer came",
-        "요청이 처리되었을 수도 있으나 온전한 응답이 오지 않음",
-    ),
-    (
-        "detection",
-        "from the effect of a fault until the system itself noticed",
-        "장애 발생부터 시스템이 스스로 감지할 때까지",
-    ),
-    (
-        "failover",
-        "from the effect of a fault to the last failure before it was undone",
-        "장애 발생부터 원복 전 마지막 실패까지",
-    ),
-    (
-        "recovery",
-        "from the undo until no failures, all instances serving, performance as before",
-        "원복 시작부터 실패가 없고 모든 인스턴스가 처리하며 성능이 이전과 같아질 때까지",
-    ),
-    (
-        "re-admission",
-        "from the instance's start to the first real request it served",
-        "인스턴스 기동부터 첫 실제 요청 처리까지",
-    ),
-    (
-        "fail-back",
-        "from the undo to the last failure after it",
-        "원복 시작부터 그 뒤 마지막 실패까지",
-    ),
-    (
-        "response time",
-        "from the moment a request was due: what users feel",
-        "요청 예정 시각부터: 사용자가 느끼는 시간",
-    ),
-    ("service time", "from the moment a request was sent", "요청을 실제로 보낸 시각부터"),
-    ("p99", "99 in 100 were no longer than this", "100건 중 99건이 이보다 길지 않음"),
-    (
-        "journey",
-        "what one user does, as a sequence of steps; load is offered in journeys",
-        "사용자 한 명이 하는 일련의 단계. 부하는 여정 단위로 투입합니다",
-    ),
-    (
-        "valid second",
-        "one in which the generator kept up, so that the numbers are about the system",
-        "발생기가 제때 보내어 수치가 시스템에 관한 것인 1초",
-    ),
-];
 
 impl Lang {
     /// The fixed words.
@@ -325,8 +278,9 @@ impl Lang {
             return doubt.to_string();
         };
         match doubt {
-            Doubt::InvalidSeconds(share) => {
-                format!("전체 초의 {}에서 부하 발생기가 뒤처짐", number::percent(*share))
+            Doubt::InvalidSeconds(tally) => {
+                let share = number::percent(tally.share());
+                format!("전체 초의 {share}이(가) 무효함 ({})", self.reasons(tally))
             }
             Doubt::LateProbes(share) => {
                 format!("프로브의 {}이(가) 늦게 전송됨", number::percent(*share))
@@ -342,6 +296,81 @@ impl Lang {
             Doubt::TooShort => "판정하기 전에 기록이 끝남".to_owned(),
             Doubt::NothingRecorded => "이 구간에 해당 기록이 없음".to_owned(),
         }
+    }
+
+    /// Why a second is not valid.
+    #[must_use]
+    pub fn invalid(self, why: Invalid) -> &'static str {
+        let Self::Ko = self else {
+            return why.words();
+        };
+        match why {
+            Invalid::Unmeasured => "측정되지 않음",
+            Invalid::Starved => "발생기 CPU가 모자라 여정을 버림",
+            Invalid::Own => "포트·디스크립터 부족으로 보내지 못함",
+            Invalid::Stalled => "발생기가 100 ms 넘게 멈춤",
+            Invalid::Late => "전송의 1 % 넘게 20 ms 이상 늦음",
+        }
+    }
+
+    fn reasons(self, tally: &Tally) -> String {
+        let seconds = self.pick("s", "초");
+        let reasons = tally.invalid.iter();
+        let reasons =
+            reasons.map(|(why, count)| format!("{count} {seconds}: {}", self.invalid(*why)));
+        reasons.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether the seconds that count can be trusted, in one sentence.
+    #[must_use]
+    pub fn quality(self, tally: &Tally) -> String {
+        let all = number::count(tally.seconds);
+        let invalid = number::count(tally.invalid());
+        let reasons = self.reasons(tally);
+        match (self, tally.seconds, tally.invalid()) {
+            (Self::En, 0, _) => "No second was recorded that could be trusted or not.".to_owned(),
+            (Self::Ko, 0, _) => "믿을 수 있는지 따질 기록이 없습니다.".to_owned(),
+            (Self::En, _, 0) => format!(
+                "This run can be trusted: the generator kept up in all of the {all} seconds that \
+                count."
+            ),
+            (Self::Ko, _, 0) => {
+                format!(
+                    "이 실행은 믿을 수 있습니다: 판정 대상 {all}초 내내 발생기가 제때 보냈습니다."
+                )
+            }
+            (Self::En, ..) if tally.is_sound() => format!(
+                "This run can be trusted: the generator kept up in all but {invalid} of the {all} \
+                seconds that count ({reasons})."
+            ),
+            (Self::Ko, ..) if tally.is_sound() => format!(
+                "이 실행은 믿을 수 있습니다: 판정 대상 {all}초 중 {invalid}초만 무효합니다 ({reasons})."
+            ),
+            (Self::En, ..) => format!(
+                "{invalid} of {all} seconds are not valid: {reasons}. What leans on them cannot be \
+                judged."
+            ),
+            (Self::Ko, ..) => format!(
+                "{all}초 중 {invalid}초가 무효합니다: {reasons}. 이에 근거한 목표는 판정할 수 없습니다."
+            ),
+        }
+    }
+
+    /// That the load was as fast as the generator could make it, where it was.
+    #[must_use]
+    pub fn limiting(self, validity: &Validity) -> Option<String> {
+        let share = number::percent(validity.wanted_mean);
+        let told = match self {
+            Self::En => format!(
+                "The busiest load thread had or wanted a core {share} of the time: rates and \
+                latencies of users in a closed model are the generator's as much as the system's."
+            ),
+            Self::Ko => format!(
+                "가장 바쁜 부하 스레드가 전체 시간의 {share} 동안 코어를 쓰거나 기다렸습니다: 폐쇄형 부하의 \
+                처리율과 응답 시간에는 발생기의 한계가 섞여 있습니다."
+            ),
+        };
+        validity.is_limiting().then_some(told)
     }
 
     /// The name of a definition of availability.

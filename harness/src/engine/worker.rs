@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::Brief;
 use super::desk::{Desk, Share};
 use super::{closed, open};
+use crate::gauges::Heartbeat;
 use crate::pacer::{Timer, calm, hurry};
 use crate::plan::profile::{Drive, Profile};
 use crate::scribe;
@@ -102,26 +103,24 @@ async fn quiet(desk: &Desk) {
 async fn account_each_second(desk: Rc<Desk>, over: Rc<Notify>) -> io::Result<()> {
     let clock = desk.brief.clock;
     let timer = Timer::new(clock)?;
+    let mut heartbeat = Heartbeat::new(clock);
     let mut waiting: Vec<Record> = Vec::new();
     let mut since = (clock.now(), thread_cpu());
     for second in 0_u32.. {
         let due = Duration::from_secs(u64::from(second) + 1);
         let last = tokio::select! {
-            waited = timer.wait_until(due) => { waited?; false }
+            waited = heartbeat.wait_until(&timer, due) => { waited?; false }
             () = over.notified() => true,
         };
         let now = (clock.now(), thread_cpu());
-        let account = scribe::Account {
-            second,
-            gauge: desk.recorder().take_gauge(),
-            cpu: now.1.saturating_sub(since.1),
-            length: now.0.saturating_sub(since.0),
-            in_flight: desk.share.in_flight.load(Ordering::Relaxed),
-        };
-        if account.cpu > account.length.mul_f64(BUSY) {
+        let spent = (now.1.saturating_sub(since.1), now.0.saturating_sub(since.0));
+        if spent.0 > spent.1.mul_f64(BUSY) {
             calm();
         }
-        desk.brief.post.account(account);
+        let gauge = desk.recorder().take_gauge();
+        let in_flight = desk.share.in_flight.load(Ordering::Relaxed);
+        let stalled = heartbeat.take();
+        desk.brief.post.account(scribe::Account::of(second, gauge, spent, in_flight, stalled));
         since = now;
         waiting.append(&mut desk.recorder().take(last));
         if last {

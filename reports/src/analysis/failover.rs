@@ -147,7 +147,7 @@ impl Failover {
                 self.see(probe.due.max(began), undo);
             }
         }
-        if tables.end.as_ref().is_some_and(|end| end.failures_left_out > 0) {
+        if left_out(tables, began..end) {
             self.count_by_second(&tables.seconds, calm, began..end, undo);
         }
     }
@@ -277,6 +277,16 @@ fn calm_seconds(tables: &Tables, usual: &[&Second]) -> BTreeSet<u32> {
         number::float(row.requests.not_ok()) <= expected + 3.0 * expected.sqrt()
     });
     calm.map(|row| row.second).collect()
+}
+
+/// Whether failures of the seconds of `window` were too many to be kept one by one.
+fn left_out(tables: &Tables, window: Range<Duration>) -> bool {
+    let first = second_of(window.start);
+    let end = u32::try_from(window.end.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+    let rows = tables.seconds.iter().filter(|row| (first..end).contains(&row.second));
+    let counted: u64 = rows.map(|row| row.requests.not_ok()).sum();
+    let before = |second| tables.hurts.partition_point(|hurt| second_of(hurt.due) < second);
+    counted > before(end).saturating_sub(before(first)) as u64
 }
 
 fn second_of(moment: Duration) -> u32 {

@@ -4,15 +4,16 @@
 use std::io::Write;
 use std::time::Duration;
 
+use crate::analysis::validity;
 use crate::format::FormatError;
 use crate::journal::Journal;
 use crate::number;
-use crate::record::{Failure, Record};
+use crate::record::{Failure, Generator, Record};
 use crate::report::Report;
 use crate::run::Run;
 use crate::seconds::Second;
 
-const SECONDS: [&str; 21] = [
+const SECONDS: [&str; 31] = [
     "second",
     "phase",
     "journeys_due",
@@ -34,6 +35,16 @@ const SECONDS: [&str; 21] = [
     "cpu_seconds",
     "cpu_limit_seconds",
     "in_flight",
+    "not_valid_because",
+    "lateness_p50_ms",
+    "lateness_p99_ms",
+    "busiest_thread",
+    "busiest_thread_wanted",
+    "stall_max_ms",
+    "steal_seconds",
+    "descriptors",
+    "ports_used",
+    "memory_bytes",
 ];
 
 const FAILURES: [&str; 13] = [
@@ -92,7 +103,30 @@ fn second(report: &Report, row: &Second) -> Vec<String> {
         ]),
         None => cells.extend(std::iter::repeat_n(String::new(), 6)),
     }
+    let why = report.analysis.validity.invalid.get(&row.second);
+    cells.push(why.map_or(String::new(), |why| why.words().to_owned()));
+    match report.tables.generator.get(&row.second) {
+        Some(generator) => cells.extend(means(generator)),
+        None => cells.extend(std::iter::repeat_n(String::new(), 9)),
+    }
     cells
+}
+
+/// What the generator took of its machine in one second; empty where that is not known.
+fn means(generator: &Generator) -> [String; 9] {
+    let float = |value: Option<f64>| value.map_or(String::new(), |it| number::trimmed(it, 6));
+    let count = |value: Option<u64>| value.map_or(String::new(), |it| it.to_string());
+    [
+        ms(generator.lateness_p50),
+        ms(generator.lateness_p99),
+        float(validity::busy(generator)),
+        float(validity::wanted(generator)),
+        ms(generator.stall_max),
+        float(generator.steal),
+        generator.descriptors.to_string(),
+        count(generator.ports_used),
+        count(generator.memory),
+    ]
 }
 
 /// Writes a line per request that was not ok, as they stand in the journal.

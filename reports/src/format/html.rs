@@ -1,16 +1,19 @@
 //! Everything for people, in one file that needs nothing else: no script, no font, no address.
 //!
-//! The template escapes whatever it is given. Only the chart is let through as it is: the one text
-//! of others in it, the names of phases, is escaped by the drawing.
+//! The template escapes whatever it is given. Only the charts are let through as they are: the one
+//! text of others in them, the names of phases, is escaped by the drawing.
 
 mod chart;
 mod tables;
+mod quality;
+mod strip;
 
 use std::io::Write;
 
 use askama::Template;
 
 use crate::format::FormatError;
+use crate::format::html::strip::Strip;
 use crate::format::html::tables::{FaultTold, Table};
 use crate::number;
 use crate::objective::judge::{Finding, Reading};
@@ -26,13 +29,15 @@ struct Page<'a> {
     lang: Lang,
     words: &'static Words,
     timeline: String,
+    quality: String,
 }
 
 /// Writes the page.
 pub(super) fn write(report: &Report, lang: Lang, out: &mut dyn Write) -> Result<(), FormatError> {
     let words = lang.words();
     let timeline = chart::timeline(report, words)?;
-    let page = Page { report, lang, words, timeline };
+    let quality = chart::quality(report, words)?;
+    let page = Page { report, lang, words, timeline, quality };
     out.write_all(page.render()?.as_bytes())?;
     Ok(())
 }
@@ -166,6 +171,26 @@ impl Page<'_> {
 
     fn sections(&self) -> Vec<(&'static str, Table)> {
         tables::sections(self.report, self.lang)
+    }
+
+    fn quality_sentence(&self) -> String {
+        self.lang.quality(&self.report.analysis.tally())
+    }
+
+    fn limiting(&self) -> String {
+        self.lang.limiting(&self.report.analysis.validity).unwrap_or_default()
+    }
+
+    fn quality_tone(&self) -> &'static str {
+        if self.report.analysis.tally().is_sound() { "good" } else { "open" }
+    }
+
+    fn strip(&self) -> Strip {
+        Strip::of(self.report, self.lang)
+    }
+
+    fn quality_table(&self) -> Table {
+        quality::table(self.report, self.lang)
     }
 
     fn annex(&self) -> Vec<(&'static str, Table)> {

@@ -11,10 +11,12 @@ use crate::analysis::failover::Failover;
 use crate::analysis::latency::{LatencyRow, Outcomes};
 use crate::analysis::marks::Proof;
 use crate::analysis::outage::Outage;
+use crate::analysis::validity::Invalid;
 use crate::format::json::summary::{
     AvailabilitySummary, BudgetSummary, DefinitionSummary, ErrorSummary, FaultSummary,
-    GeneratorSummary, LatencySummary, MarkSummary, ObjectiveSummary, OutageSummary, PhaseSummary,
-    RequestSummary, RunSummary, ValiditySummary,
+    GeneratorSummary, InvalidSummary, LatencySummary, LatenessSummary, MarkSummary,
+    ObjectiveSummary, OutageSummary, PhaseSummary, RequestSummary, RunSummary, ThreadSummary,
+    ValiditySummary,
 };
 use crate::objective::judge::Reading;
 use crate::record::Latency;
@@ -26,7 +28,7 @@ use crate::words::Lang;
 pub use crate::format::json::summary::Summary;
 
 /// The version of `summary.json`: raised when a key changes its meaning or goes.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The JSON Schema of `summary.json`.
 #[must_use]
@@ -56,6 +58,8 @@ impl Summary {
                 scenario_file: run.scenario_file.clone(),
                 target: run.target.clone(),
                 identity: run.identity.clone(),
+                transport: run.transport.clone(),
+                load_engine: run.load_engine.clone(),
                 load_end_seconds: report.analysis.load_end.as_secs_f64(),
                 cut_off: report.tables.end.is_none(),
             },
@@ -275,15 +279,23 @@ fn errors(report: &Report) -> Vec<ErrorSummary> {
 fn validity(report: &Report) -> ValiditySummary {
     let analysis = &report.analysis;
     let validity = &analysis.validity;
+    let tally = analysis.tally();
+    let reasons = Invalid::ALL.into_iter().map(|why| InvalidSummary {
+        reason: why.words().to_owned(),
+        seconds: validity.invalid.values().filter(|one| **one == why).count() as u64,
+    });
     ValiditySummary {
+        sentence: Lang::En.quality(&tally),
         invalid_seconds: validity.invalid.len() as u64,
-        invalid_share: validity.invalid_share(&analysis.scope),
+        invalid_share: tally.share(),
+        reasons: reasons.filter(|reason| reason.seconds > 0).collect(),
         sends: validity.sends,
         late: validity.late,
         lateness_p99_ms: validity.lateness_p99.as_secs_f64() * 1e3,
         lateness_max_ms: validity.lateness_max.as_secs_f64() * 1e3,
         own_errors: validity.own_errors,
         dropped_own: validity.dropped_own,
+        dropped_system: validity.dropped_system,
         probes: analysis.probing.iter().map(|probing| probing.probes).sum(),
         probes_excluded: analysis.probing.iter().map(|probing| probing.excluded).sum(),
     }
@@ -292,10 +304,35 @@ fn validity(report: &Report) -> ValiditySummary {
 fn generator(report: &Report) -> GeneratorSummary {
     let end = report.tables.end.as_ref();
     let validity = &report.analysis.validity;
+    let ms = |span: Duration| span.as_secs_f64() * 1e3;
+    let threads = validity.threads.iter().map(|thread| ThreadSummary {
+        cpu_mean_share: thread.busy_mean,
+        cpu_peak_share: thread.busy_peak,
+        waited_seconds: thread.waited.as_secs_f64(),
+        preempted: thread.preempted,
+    });
     GeneratorSummary {
         cpu_seconds: end.map(|end| end.cpu_seconds),
-        memory_peak_bytes: end.map(|end| end.memory_peak),
+        requests: report.analysis.whole.counts.total(),
+        cpu_us_per_request: report.analysis.cpu_per_request.map(|spent| spent * 1e6),
+        lateness: validity.lateness.map(|late| LatenessSummary {
+            count: late.count,
+            p50_ms: ms(late.p50),
+            p99_ms: ms(late.p99),
+            p999_ms: ms(late.p999),
+            max_ms: ms(late.max),
+        }),
         cpu_mean_share: validity.cpu_mean,
         cpu_peak_share: validity.cpu_peak,
+        cpu_wanted_share: validity.wanted_mean,
+        threads: threads.collect(),
+        stall_max_ms: ms(validity.stall_max),
+        memory_peak_bytes: end.map(|end| end.memory_peak),
+        memory_settled_bytes: validity.memory.settled,
+        memory_end_bytes: validity.memory.end,
+        descriptors_peak: validity.descriptors.0,
+        descriptors_limit: validity.descriptors.1,
+        ports_peak: validity.ports.0,
+        ports_limit: validity.ports.1,
     }
 }

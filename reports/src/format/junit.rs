@@ -10,6 +10,7 @@ use crate::analysis::marks::Proof;
 use crate::format::FormatError;
 use crate::objective::judge::Reading;
 use crate::report::Report;
+use crate::words::Lang;
 
 /// Writes the cases.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> Result<(), FormatError> {
@@ -48,6 +49,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> Result<(), FormatEr
         ("verdict", report.verdict.exit.to_string()),
         ("exit_code", report.verdict.exit.code().to_string()),
         ("why", report.verdict.sentence()),
+        ("quality", Lang::En.quality(&report.analysis.tally())),
     ];
     for (name, value) in properties {
         objectives.add_property((name, value.as_str()));

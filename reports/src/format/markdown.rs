@@ -31,6 +31,9 @@ pub(super) fn write(report: &Report, lang: Lang, out: &mut dyn Write) -> io::Res
     latency(report, lang, out)?;
     errors(report, lang, out)?;
     let words = lang.words();
+    let limiting = lang.limiting(&report.analysis.validity).unwrap_or_default();
+    let quality = format!("{} {limiting}", lang.quality(&report.analysis.tally()));
+    writeln!(out, "\n### {}\n\n{}", words.quality, escaped(quality.trim_end()))?;
     let run = &report.run;
     let told = [
         (words.run, &run.id),

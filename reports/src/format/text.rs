@@ -173,18 +173,23 @@ fn quality(report: &Report, lang: Lang, out: &mut dyn Write) -> io::Result<()> {
     let words = lang.words();
     let validity = &report.analysis.validity;
     writeln!(out)?;
+    writeln!(out, "{}: {}", words.quality, lang.quality(&report.analysis.tally()))?;
+    if let Some(limiting) = lang.limiting(validity) {
+        writeln!(out, "{limiting}")?;
+    }
     writeln!(
         out,
-        "{}: {} {}; {} {}; {} {} / {}",
-        words.quality,
-        validity.invalid.len(),
-        words.invalid_seconds,
+        "{} {}; {} {} / {}",
         number::count(validity.late),
         words.late_sends,
         words.cpu,
         number::percent(validity.cpu_mean),
         number::percent(validity.cpu_peak),
     )?;
+    if let Some(late) = &validity.lateness {
+        let late = [late.p50, late.p99, late.p999].map(number::duration);
+        writeln!(out, "{}: {}", words.lateness_run, late.join(" / "))?;
+    }
     if report.tables.end.is_none() {
         writeln!(out, "{} {}", words.cut_off, report.tables.unread)?;
     }

@@ -9,7 +9,7 @@ use crate::analysis::failover::Failover;
 use crate::analysis::marks::Proof;
 use crate::analysis::outage::{Outage, Probing};
 use crate::analysis::scope::Scope;
-use crate::analysis::validity::INVALID_SHARE_MAX;
+use crate::analysis::validity::{INVALID_SHARE_MAX, Tally};
 use crate::number;
 use crate::objective::{Metric, Objective, Quantity, Rank};
 use crate::outcome::Outcome;
@@ -83,8 +83,8 @@ pub enum Reading {
 /// Why the record cannot tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Doubt {
-    /// This share of the seconds says more about the generator than about the system.
-    InvalidSeconds(f64),
+    /// Too many of these seconds say more about the generator than about the system.
+    InvalidSeconds(Tally),
     /// This share of the probes was sent too late to say anything.
     LateProbes(f64),
     /// A fault that nothing proves: its name and what was seen.
@@ -102,11 +102,14 @@ pub enum Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidSeconds(share) => {
+            Self::InvalidSeconds(tally) => {
+                let reasons = tally.invalid.iter();
+                let reasons = reasons.map(|(why, count)| format!("{count} s: {}", why.words()));
                 write!(
                     f,
-                    "the load generator fell behind in {} of the seconds",
-                    number::percent(*share)
+                    "{} of the seconds are not valid ({})",
+                    number::percent(tally.share()),
+                    reasons.collect::<Vec<_>>().join("; ")
                 )
             }
             Self::LateProbes(share) => {
@@ -161,9 +164,9 @@ fn scope(objective: &Objective, run: &Run, analysis: &Analysis) -> Scope {
 
 fn read(objective: &Objective, measured: Measured, evidence: Evidence<'_>) -> Reading {
     let Evidence { run, tables, analysis, scope } = evidence;
-    let invalid = analysis.validity.invalid_share(scope);
-    if invalid > INVALID_SHARE_MAX {
-        return Reading::Inconclusive(Doubt::InvalidSeconds(invalid));
+    let tally = analysis.validity.tally(scope);
+    if !tally.is_sound() {
+        return Reading::Inconclusive(Doubt::InvalidSeconds(tally));
     }
     let held = match measured {
         Measured::Never(waited) if waited.as_secs_f64() < objective.limit.value() => {

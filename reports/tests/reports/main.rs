@@ -3,4 +3,5 @@
 mod golden;
 mod known_answers;
 mod layers;
+mod quality;
 mod support;

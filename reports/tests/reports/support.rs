@@ -10,6 +10,7 @@ use rehearsal_reports::journal::{Journal, JournalWriter};
 use rehearsal_reports::outcome::{Cause, Outcome};
 use rehearsal_reports::record::{
     Arrivals, Counters, End, Failure, Generator, Interval, Latency, Probe, Record, Served,
+    ThreadUse,
 };
 use rehearsal_reports::report::Report;
 use rehearsal_reports::run::{
@@ -111,19 +112,7 @@ impl Tale {
     /// A generator that kept up in every second.
     pub(crate) fn generator(&mut self, sends: u64) {
         for second in 0..seconds(self.length()) {
-            self.records.push(Record::Generator(Generator {
-                second,
-                sends,
-                late: 0,
-                lateness_p99: Duration::from_micros(180),
-                lateness_max: Duration::from_micros(1_400 + u64::from(second % 7) * 200),
-                cpu: 0.31,
-                cpu_limit: 2.0,
-                in_flight: 4,
-                dropped: 0,
-                own_errors: 0,
-                descriptors: 96,
-            }));
+            self.records.push(Record::Generator(Box::new(sound(second, sends))));
         }
     }
 
@@ -237,6 +226,41 @@ impl Tale {
     }
 }
 
+/// A second in which a generator of two threads kept up.
+fn sound(second: u32, sends: u64) -> Generator {
+    let longest = Duration::from_micros(1_400 + u64::from(second % 7) * 200);
+    let mut lateness = Histogram::new(DIGITS_SECOND);
+    (1..sends).for_each(|send| lateness.record(Duration::from_micros(10 + send % 50)));
+    lateness.record(longest);
+    let thread = |busy| ThreadUse {
+        busy,
+        waited: Some(Duration::from_micros(700)),
+        preempted: Some(u64::from(second % 3)),
+    };
+    Generator {
+        second,
+        length: Duration::from_secs(1),
+        sends,
+        lateness_p50: Duration::from_micros(35),
+        lateness_p99: Duration::from_micros(180),
+        lateness_max: longest,
+        lateness: Some(lateness),
+        cpu: 0.31,
+        cpu_limit: 2.0,
+        threads: vec![thread(0.17), thread(0.14)],
+        process_cpu: Some(0.35),
+        steal: Some(0.0),
+        stall_max: Duration::from_micros(900),
+        in_flight: 4,
+        descriptors: 96,
+        descriptors_limit: Some(20_000),
+        ports_used: Some(61),
+        ports_limit: Some(28_232),
+        memory: Some((48 << 20) + u64::from(second) * 4096),
+        ..Generator::default()
+    }
+}
+
 /// The report on the run in `directory`.
 pub(crate) fn open(directory: &Path) -> Report {
     Report::of(Journal::open(directory).expect("a run")).expect("a report")
@@ -288,6 +312,8 @@ fn planned(phases: Vec<Phase>) -> Run {
         phases,
         series: series.to_vec(),
         load: vec!["constant-arrival-rate of `order`, 300/s".to_owned()],
+        transport: vec!["a connection per user".to_owned()],
+        load_engine: "native".to_owned(),
         users: 120,
         prober: Prober {
             period: Duration::from_millis(50),

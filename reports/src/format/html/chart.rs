@@ -6,6 +6,7 @@
 //! or form as well, and is named beside its panel.
 
 mod data;
+mod quality;
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -21,14 +22,16 @@ use crate::number;
 use crate::report::Report;
 use crate::words::Words;
 
-const WIDTH: u32 = 1200;
+pub(super) use crate::format::html::chart::quality::quality;
+
+pub(super) const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 392;
 
 /// Room left of the panels for the numbers of the axes.
-const LEFT: u32 = 52;
+pub(super) const LEFT: u32 = 52;
 
 /// Room right of the panels for the names of the series.
-const RIGHT: u32 = 128;
+pub(super) const RIGHT: u32 = 128;
 
 /// Room above the panels for the names of phases and faults.
 const TOP: u32 = 36;
@@ -58,7 +61,7 @@ const PAINTS: [(RGBColor, &str); 10] = [
     (HATCH, "url(#hatch)"),
 ];
 
-/// The hatching of outages.
+/// The hatching of outages, for the whole page.
 const DEFINITIONS: &str = "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" \
 patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><line x1=\"0\" y1=\"0\" x2=\"0\" \
 y2=\"6\" stroke=\"var(--failed)\" stroke-width=\"2\" stroke-opacity=\".6\"/></pattern></defs>";
@@ -69,7 +72,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) fn timeline(report: &Report, words: &Words) -> Result<String, FormatError> {
     let mut svg = String::new();
     draw(report, words, &mut svg).map_err(|error| FormatError::Chart(error.to_string()))?;
-    Ok(painted(&svg, words))
+    let svg = painted(&svg, (WIDTH, HEIGHT), words.timeline);
+    Ok(svg.replacen(">\n", &format!(">\n{DEFINITIONS}\n"), 1))
 }
 
 fn draw(
@@ -110,7 +114,7 @@ fn draw(
         ],
     )?;
     panel = Panel { area: &latency, title: words.latency_axis, times: true, ..panel };
-    let decades = decades(&lines);
+    let decades = decades(&[&lines.p50, &lines.p99]);
     panel.draw(
         (decades.start, decades.end),
         decades.log_scale(),
@@ -261,12 +265,11 @@ fn column(column: u32) -> i32 {
 
 /// The drawing with the style sheet's colours, as part of a page: it needs no name space, scales
 /// with its place, and says what it is to those who cannot see it.
-fn painted(svg: &str, words: &Words) -> String {
-    let size = format!("width=\"{WIDTH}\" height=\"{HEIGHT}\" ");
-    let role = format!("role=\"img\" aria-label=\"{}\" ", words.timeline);
+fn painted(svg: &str, (width, height): (u32, u32), name: &str) -> String {
+    let size = format!("width=\"{width}\" height=\"{height}\" ");
+    let role = format!("role=\"img\" aria-label=\"{name}\" ");
     let mut svg = svg.replacen(&size, &role, 1);
     svg = svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
-    svg = svg.replacen(">\n", &format!(">\n{DEFINITIONS}\n"), 1);
     for (RGBColor(red, green, blue), paint) in PAINTS {
         svg = svg.replace(&format!("\"#{red:02X}{green:02X}{blue:02X}\""), &quoted(paint));
     }

@@ -160,7 +160,6 @@ pub(super) fn sections(report: &Report, lang: Lang) -> Vec<(&'static str, Table)
         (words.definitions, definitions(report, lang)),
         (words.errors, errors(report, lang)),
         (words.latency, latency(report, lang)),
-        (words.quality, quality(report, lang)),
     ]
 }
 
@@ -283,49 +282,6 @@ fn latency(report: &Report, lang: Lang) -> Table {
     Table { head, rows: rows.collect(), none: None }
 }
 
-fn quality(report: &Report, lang: Lang) -> Table {
-    let words = lang.words();
-    let analysis = &report.analysis;
-    let validity = &analysis.validity;
-    let two = |a: String, b: String| format!("{a} / {b}");
-    let left_out = report.tables.end.as_ref().map_or(0, |end| end.failures_left_out);
-    let excluded: u64 = analysis.probing.iter().map(|probing| probing.excluded).sum();
-    let probes: u64 = analysis.probing.iter().map(|probing| probing.probes).sum();
-    let share = number::percent(validity.invalid_share(&analysis.scope));
-    let mut rows = vec![
-        (words.invalid_seconds, format!("{} ({share})", validity.invalid.len())),
-        (
-            words.late_sends,
-            format!(
-                "{} {} {}",
-                number::count(validity.late),
-                words.of_probes,
-                number::count(validity.sends)
-            ),
-        ),
-        (
-            words.lateness,
-            two(number::duration(validity.lateness_p99), number::duration(validity.lateness_max)),
-        ),
-        (words.cpu, two(number::percent(validity.cpu_mean), number::percent(validity.cpu_peak))),
-        (words.dropped, number::count(analysis.whole.dropped)),
-        (words.drops_own, number::count(validity.dropped_own)),
-        (words.own_errors, number::count(validity.own_errors)),
-        (
-            words.probes_left_out,
-            format!("{} {} {}", number::count(excluded), words.of_probes, number::count(probes)),
-        ),
-    ];
-    if left_out > 0 {
-        rows.push((words.left_out, number::count(left_out)));
-    }
-    if report.tables.end.is_none() {
-        rows.push((words.cut_off, number::count(report.tables.unread)));
-    }
-    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
-    Table { head: vec![], rows: rows.collect(), none: None }
-}
-
 fn environment(report: &Report, lang: Lang) -> Table {
     let words = lang.words();
     let run = &report.run;
@@ -341,11 +297,13 @@ fn environment(report: &Report, lang: Lang) -> Table {
         (words.target, run.target.clone()),
         (words.identity, run.identity.clone().unwrap_or_else(|| words.no_identity.to_owned())),
         (words.load, run.load.join("; ")),
+        (words.load_engine, run.load_engine.clone()),
         (
             words.machine,
             format!("{}, {} CPU, {}{engine}", machine.hostname, machine.cores, machine.kernel),
         ),
     ];
+    rows.extend(run.transport.iter().map(|sentence| (words.transport, sentence.clone())));
     rows.extend(run.phases.iter().map(|phase| {
         let span = format!(
             "{}: {} – {}",

@@ -53,6 +53,10 @@ pub(super) struct RunSummary {
     pub(super) target: String,
     /// Why the target is believed to be the system meant.
     pub(super) identity: Option<String>,
+    /// How requests travelled, a sentence per setting.
+    pub(super) transport: Vec<String>,
+    /// Who made the load: `native`, or the engine that stood in for it.
+    pub(super) load_engine: String,
     /// When the load ended.
     pub(super) load_end_seconds: f64,
     /// Whether the record was cut off.
@@ -247,10 +251,14 @@ pub(super) struct ErrorSummary {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ValiditySummary {
+    /// Whether the seconds that count can be trusted.
+    pub(super) sentence: String,
     /// Seconds that say more about the generator than about the system.
     pub(super) invalid_seconds: u64,
     /// Their share of all seconds but those of the warm-up.
     pub(super) invalid_share: f64,
+    /// Why they are not valid; each second stands under the gravest of its reasons.
+    pub(super) reasons: Vec<InvalidSummary>,
     /// First steps sent.
     pub(super) sends: u64,
     /// Of those, sent over 20 ms late.
@@ -260,22 +268,78 @@ pub(super) struct ValiditySummary {
     pub(super) lateness_max_ms: f64,
     /// Requests not sent for want of ports or descriptors.
     pub(super) own_errors: u64,
-    /// Journeys dropped while our own CPU was busy.
+    /// Journeys dropped while the generator was short of CPU.
     pub(super) dropped_own: u64,
+    /// Journeys dropped because the system held on to their users.
+    pub(super) dropped_system: u64,
     /// Probes made, over all targets.
     pub(super) probes: u64,
     /// Probes that say nothing: sent late, or not sent for want of our own means.
     pub(super) probes_excluded: u64,
 }
 
+/// A reason for which seconds are not valid.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct InvalidSummary {
+    /// The reason in words.
+    pub(super) reason: String,
+    /// How many seconds of the run it spoiled.
+    pub(super) seconds: u64,
+}
+
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct GeneratorSummary {
     /// CPU time from the begin of the run to the end of the load; null when the run was cut off.
     pub(super) cpu_seconds: Option<f64>,
-    /// The largest resident memory; null when the run was cut off.
-    pub(super) memory_peak_bytes: Option<u64>,
-    /// The mean share of the CPU at hand.
+    /// Requests made meanwhile: ok, failed and unknown.
+    pub(super) requests: u64,
+    /// CPU time by requests, in microseconds.
+    pub(super) cpu_us_per_request: Option<f64>,
+    /// How late first steps were sent, from the merged distributions of all threads and seconds.
+    pub(super) lateness: Option<LatenessSummary>,
+    /// The mean of the busiest load thread's share of a core.
     pub(super) cpu_mean_share: f64,
     /// The same in the busiest second.
     pub(super) cpu_peak_share: f64,
+    /// The mean share in which a load thread had a core or waited for one.
+    pub(super) cpu_wanted_share: f64,
+    /// The load threads one by one.
+    pub(super) threads: Vec<ThreadSummary>,
+    /// The longest time in which a load thread's event loop stood still.
+    pub(super) stall_max_ms: f64,
+    /// The largest resident memory; null when the run was cut off.
+    pub(super) memory_peak_bytes: Option<u64>,
+    /// Resident memory after a minute, or at the end of a shorter run.
+    pub(super) memory_settled_bytes: Option<u64>,
+    /// Resident memory in the last second.
+    pub(super) memory_end_bytes: Option<u64>,
+    /// Most file descriptors open at once.
+    pub(super) descriptors_peak: u64,
+    pub(super) descriptors_limit: Option<u64>,
+    /// Most TCP sockets in use at once in our network namespace, whoever's they are.
+    pub(super) ports_peak: Option<u64>,
+    /// How many local ports connections may be made from.
+    pub(super) ports_limit: Option<u64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct LatenessSummary {
+    /// First steps sent.
+    pub(super) count: u64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) p999_ms: f64,
+    pub(super) max_ms: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ThreadSummary {
+    /// The mean share of a second in which it had a core.
+    pub(super) cpu_mean_share: f64,
+    /// The same in its busiest whole second.
+    pub(super) cpu_peak_share: f64,
+    /// How long it could have run and was given no core.
+    pub(super) waited_seconds: f64,
+    /// How often a core was taken from it.
+    pub(super) preempted: u64,
 }

@@ -47,6 +47,12 @@ impl Axis {
         begin..self.place(end).max((begin + self.end * VISIBLE).min(self.end))
     }
 
+    /// The middle of a second; `None` when it begins after the end.
+    pub(super) fn middle(&self, second: u32) -> Option<f64> {
+        let begin = f64::from(second);
+        (begin < self.end * self.scale).then(|| ((begin + 0.5) / self.scale).min(self.end))
+    }
+
     /// Half the width of the bar of one second.
     pub(super) fn half_bar(&self) -> f64 {
         (0.5 / self.scale).max(self.end * VISIBLE / 2.0)
@@ -145,9 +151,9 @@ pub(super) fn highest(lines: &[&Points]) -> f64 {
     (values.fold(0.0, f64::max) * 1.08).max(1.0)
 }
 
-/// Whole decades around all latencies.
-pub(super) fn decades(lines: &Lines) -> Range<f64> {
-    let values = || lines.p50.iter().chain(&lines.p99).map(|(_, value)| *value);
+/// Whole decades around all values.
+pub(super) fn decades(lines: &[&Points]) -> Range<f64> {
+    let values = || lines.iter().flat_map(|line| line.iter()).map(|(_, value)| *value);
     let low = values().fold(f64::INFINITY, f64::min);
     let high = values().fold(0.0, f64::max);
     if high <= 0.0 {
