@@ -6,8 +6,10 @@ mod support;
 
 mod bad_input;
 mod bare;
+mod bench_driver;
 mod cli;
 mod embedded;
 mod interrupted;
 mod layers;
+mod quick;
 mod readme;

@@ -22,6 +22,7 @@ pub mod template;
 pub mod journey;
 pub mod load;
 pub mod scenario;
+pub mod quick;
 pub mod script;
 pub mod target;
 pub mod plan;
