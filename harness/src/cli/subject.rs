@@ -24,7 +24,7 @@ pub(super) struct Subject {
     /// The scenario file, or the URL to load
     #[arg(value_name = "FILE|URL", required_unless_present_any = ["curl", "targets"])]
     #[arg(conflicts_with_all = ["curl", "targets"])]
-    subject: Option<String>,
+    named: Option<String>,
     /// Put VALUE in the place of the file's own, such as `phases.steady=5s`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -102,18 +102,18 @@ impl Subject {
     /// How the run is asked for. May start this program over again: see [`start_over`].
     pub(super) fn options(self) -> Result<Options, QuickError> {
         let options = Options { sets: self.sets, ..Options::default() };
-        match self.subject {
-            Some(subject) if !quick::is_url(&subject) => {
+        match self.named {
+            Some(file) if !quick::is_url(&file) => {
                 if self.flags != Flags::default() {
                     let help =
                         "a file says such things itself; `--set load.0.rate=500/s` changes it";
-                    let what = format!("`{subject}` is a file, and the flags are for a URL");
+                    let what = format!("`{file}` is a file, and the flags are for a URL");
                     return Err(QuickError::new(what, help));
                 }
-                Ok(Options { file: subject.into(), ..options })
+                Ok(Options { file: file.into(), ..options })
             }
-            subject => {
-                let text = self.flags.scenario(subject.as_deref())?;
+            url => {
+                let text = self.flags.scenario(url.as_deref())?;
                 Ok(Options { file: NAME.into(), text: Some(text), ..options })
             }
         }

@@ -85,12 +85,11 @@ impl List<'_> {
     /// A line below `METHOD URL`.
     fn add(&mut self, line: &str) -> Result<(), QuickError> {
         let Some(request) = self.asked.requests.last_mut() else { return Ok(()) };
-        match line.strip_prefix('@') {
-            Some(path) => request.body = Body::File(PathBuf::from(path)),
-            None => {
-                let (name, value) = header(line)?;
-                request.set_header(name, value);
-            }
+        if let Some(path) = line.strip_prefix('@') {
+            request.body = Body::File(PathBuf::from(path));
+        } else {
+            let (name, value) = header(line)?;
+            request.set_header(name, value);
         }
         Ok(())
     }
