@@ -1,5 +1,6 @@
 """The servers that are loaded: nginx with one worker, and our own that writes down what it did."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -55,11 +56,13 @@ http {{
 """
 
 
-def free_port():
-    """A port that nobody has at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+def free_ports(count):
+    """Ports that nobody has at the moment, held together so that they differ."""
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in socks:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in socks]
 
 
 def configuration(directory, port, tls_port):
@@ -76,7 +79,7 @@ class Nginx:
 
     def __init__(self, core):
         self.directory = tempfile.TemporaryDirectory()
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}/"
         self.tls_url = f"https://127.0.0.1:{self.tls_port}/"
         place = Path(self.directory.name)

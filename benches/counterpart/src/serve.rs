@@ -212,7 +212,8 @@ impl Server {
         }
         for entry in self.entries.borrow().iter() {
             let Entry { arrival, answer, status, number } = entry;
-            writeln!(text, "{arrival} {answer} {status} {number}").expect("a string takes every text");
+            writeln!(text, "{arrival} {answer} {status} {number}")
+                .expect("a string takes every text");
         }
         text
     }
