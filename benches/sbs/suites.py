@@ -325,6 +325,11 @@ def truth_contest_of_peer(bench, name, program, rate):
     return contest
 
 
+def count(value):
+    """A whole number, or what was not told."""
+    return "-" if value is None else f"{value:,}"
+
+
 def truth_rows(mode, results):
     """The rows of one case: what is true and what is told, with what is off in bold."""
     rows = []
@@ -341,7 +346,7 @@ def truth_rows(mode, results):
             near = truths.within(quantile, told, value)
             cell = f"{show(told and told * 1e3)} / {show(value and value * 1e3)}"
             cells.append(f"**{cell}**" if near is False else cell)
-        failed = f"{show(result['failed'], 6)} / {show(true.failed, 6)}"
+        failed = f"{count(result['failed'])} / {count(true.failed)}"
         rows.append([name, f"{show(100 * true.sent / true.due, 4)} % ({true.how})", *cells, failed])
     return rows
 
