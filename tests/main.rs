@@ -9,6 +9,7 @@ mod bare;
 mod bench_driver;
 mod cli;
 mod embedded;
+mod executors;
 mod interrupted;
 mod layers;
 mod quick;

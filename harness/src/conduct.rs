@@ -348,7 +348,7 @@ fn record_of<P>(stage: &Stage<'_, P>, clock: Clock) -> Run {
         phases: plan.phases.clone(),
         series: plan.series.clone(),
         load: plan.profiles.iter().map(|profile| profile.words.clone()).collect(),
-        users: u64::from(plan.users),
+        users: u64::from(plan.users.count()),
         prober: Prober {
             period: plan.prober.period,
             timeout: plan.prober.timeout,

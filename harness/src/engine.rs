@@ -1,13 +1,14 @@
 //! The load engine: threads that begin journeys when they are due, whatever the system does.
 //!
 //! ```text
-//! arrivals --due--> pacer --idle user--> iteration --request--> connection
-//!                     |                      |
-//!                  dropped                 sample --> recorder --each second--> scribe
+//! open    arrivals --due--> timer --idle user--+
+//!                             |                +--> iteration --request--> connection
+//!                          dropped             |        |
+//! closed  users --begin again when done -------+      sample --> recorder --each second--> scribe
 //! ```
 //!
-//! Each thread has a runtime, users, connections and a recorder of its own; arrival `i` belongs to
-//! thread `i mod n`. Threads share nothing but a count of requests on their way.
+//! Each thread has a runtime, users, connections and a recorder of its own; arrival `i` and user
+//! `i` belong to thread `i mod n`. Threads share nothing but counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,11 @@ use crate::target::Endpoint;
 
 mod cookies;
 mod user;
+mod pool;
+mod desk;
 mod iteration;
+mod open;
+mod closed;
 mod worker;
 
 pub use worker::Account;
@@ -81,8 +86,11 @@ impl Engine {
     pub fn start(brief: &Brief) -> Self {
         let count = threads();
         let counts: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
+        let shared: Arc<[AtomicU64]> =
+            brief.plan.profiles.iter().map(|_| AtomicU64::new(0)).collect();
         let threads = counts.iter().enumerate().map(|(place, in_flight)| {
-            let share = worker::Share { place, of: count, in_flight: Arc::clone(in_flight) };
+            let (in_flight, shared) = (Arc::clone(in_flight), Arc::clone(&shared));
+            let share = desk::Share { place, of: count, in_flight, shared };
             let brief = brief.clone();
             let thread = Builder::new().name(format!("load-{place}"));
             let thread = thread.spawn(move || worker::run(&brief, share));

@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod duration;
 pub mod rate;
+pub mod seed;
 pub mod stop;
 pub mod yaml;
 pub mod problem;

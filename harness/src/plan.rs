@@ -9,16 +9,16 @@ use rehearsal_reports::objective::Objective;
 use rehearsal_reports::run::{Phase, Series};
 
 use crate::duration;
-use crate::load::arrivals::Leg;
-use crate::load::{LoadWritten, Spacing};
 use crate::problem::{Problem, Problems, did_you_mean, or_list};
 use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
 use crate::script::{self, Script};
+use crate::seed::derived;
 use crate::target::Endpoint;
 use crate::yaml::Seg;
 
-/// Users at most when nothing says how many: each may hold a connection of its own.
-const USERS_LIMIT: f64 = 50_000.0;
+pub mod profile;
+
+use profile::{Profile, Users};
 
 /// A scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -39,8 +39,8 @@ pub struct Plan {
     pub scripts: Vec<Script>,
     /// The series that they feed.
     pub series: Vec<Series>,
-    /// How many users there are.
-    pub users: u32,
+    /// How many users there are, and whose.
+    pub users: Users,
     /// Time limits of every request.
     pub timeouts: Timeouts,
     /// The prober.
@@ -49,23 +49,6 @@ pub struct Plan {
     pub strikes: Vec<Strike>,
     /// What must hold.
     pub objectives: Vec<Objective>,
-}
-
-/// A load profile.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    /// The rate over the run.
-    pub legs: Vec<Leg>,
-    /// How arrivals are spaced.
-    pub spacing: Spacing,
-    /// The seed of the spacing.
-    pub seed: u64,
-    /// The journey, by place among the scripts.
-    pub script: usize,
-    /// Journeys on their way at once at most.
-    pub max_vus: u32,
-    /// The profile as a sentence.
-    pub words: String,
 }
 
 /// The prober's settings.
@@ -113,7 +96,7 @@ impl Plan {
             problems.extend(found);
             (Vec::new(), Vec::new())
         });
-        let profiles = profiles(read, length, seed, &mut problems);
+        let (profiles, users) = profile::resolve(read, length, seed, &mut problems);
         let target = target(read, &mut problems);
         let prober = prober(read, &mut problems);
         let strikes = strikes(read, &phases, seed, &mut problems);
@@ -121,7 +104,6 @@ impl Plan {
         if !problems.is_empty() {
             return Err(Problems::new(&read.source, problems));
         }
-        let in_flight: u32 = profiles.iter().map(|profile| profile.max_vus).sum();
         Ok(Self {
             name: scenario.name.clone(),
             seed,
@@ -131,7 +113,7 @@ impl Plan {
             profiles,
             scripts,
             series,
-            users: scenario.users.unwrap_or(in_flight),
+            users,
             timeouts: scenario.timeouts,
             prober,
             strikes,
@@ -174,95 +156,6 @@ fn phases(read: &Read, problems: &mut Vec<Problem>) -> Vec<Phase> {
         phase
     };
     read.scenario.phases.iter().map(&mut phase).collect()
-}
-
-fn profiles(read: &Read, length: Duration, seed: u64, problems: &mut Vec<Problem>) -> Vec<Profile> {
-    let scenario = &read.scenario;
-    let mut profiles = Vec::new();
-    for (place, load) in scenario.load.iter().enumerate() {
-        let path = |key: &str| [Seg::from("load"), Seg::Index(place), Seg::from(key)];
-        let Some(script) = scenario.journeys.get_index_of(load.journey()) else {
-            let known = scenario.journeys.keys().map(String::as_str);
-            let message = format!("unknown journey `{}`", load.journey());
-            let expected = format!("journeys of this file: {}", or_list(known.clone()));
-            let mut problem = read.problem(&path("journey"), message, expected);
-            problem.help = did_you_mean(load.journey(), known);
-            problems.push(problem);
-            continue;
-        };
-        let legs = load.legs(length);
-        check_legs(read, load, &legs, (place, length), problems);
-        let peak = legs.iter().flat_map(|leg| [leg.from, leg.to]).fold(0.0, f64::max);
-        let most = (peak * scenario.timeouts.total.as_secs_f64()).ceil().clamp(1.0, USERS_LIMIT);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to 1 ..= 50,000 above"
-        )]
-        let most = most as u32;
-        profiles.push(Profile {
-            words: words(load, &legs),
-            legs,
-            spacing: load.spacing(),
-            seed: derived(seed, "load", place),
-            script,
-            max_vus: load.max_vus().unwrap_or(most),
-        });
-    }
-    profiles
-}
-
-fn check_legs(
-    read: &Read,
-    load: &LoadWritten,
-    legs: &[Leg],
-    (place, length): (usize, Duration),
-    problems: &mut Vec<Problem>,
-) {
-    let path = |key: &str| [Seg::from("load"), Seg::Index(place), Seg::from(key)];
-    let key = match load {
-        LoadWritten::ConstantArrivalRate { .. } => "rate",
-        LoadWritten::RampingArrivalRate { .. } => "stages",
-    };
-    let arrivals: f64 = legs.iter().map(Leg::arrivals).sum();
-    if arrivals < 1.0 && !length.is_zero() {
-        let message = "nobody ever arrives at this rate";
-        problems.push(
-            read.problem(&path(key), message, "at least one arrival in the run")
-                .with_help("leave the profile out for a run without load"),
-        );
-    }
-    let sum: Duration = legs.iter().map(|leg| leg.length).sum();
-    if sum != length {
-        let (sum, whole) = (duration::show(sum), duration::show(length));
-        let message = format!("the stages last {sum} and the phases {whole}");
-        let problem = read.problem(&path(key), message, format!("{whole} in all"));
-        problems.push(problem.with_help("phases rule the length; make the two agree"));
-    }
-    if load.max_vus() == Some(0) {
-        let problem = read.problem(&path("maxVUs"), "no journey could ever begin", "1 or more");
-        problems.push(problem);
-    }
-}
-
-fn words(load: &LoadWritten, legs: &[Leg]) -> String {
-    let spacing = match load.spacing() {
-        Spacing::Uniform => "evenly spaced",
-        Spacing::Poisson => "Poisson arrivals",
-    };
-    let rates = match legs {
-        [one] if (one.from - one.to).abs() < f64::EPSILON => {
-            format!("constant-arrival-rate {}/s", one.from)
-        }
-        legs => {
-            let first = legs.first().map_or(0.0, |leg| leg.from);
-            let stages =
-                legs.iter().map(|leg| format!("{}/s in {}", leg.to, duration::show(leg.length)));
-            let stages: Vec<String> = stages.collect();
-            format!("ramping-arrival-rate from {first}/s to {}", stages.join(", to "))
-        }
-    };
-    format!("{}: {rates}, {spacing}", load.journey())
 }
 
 fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {
@@ -410,16 +303,4 @@ fn check_objectives(read: &Read, series: &[Series], problems: &mut Vec<Problem>)
             problems.push(read.problem(&path, error.to_string(), "this objective matches nothing"));
         }
     }
-}
-
-/// A seed for one purpose, so that adding a fault does not change the arrivals.
-///
-/// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014) over seed, purpose and place.
-#[must_use]
-pub fn derived(seed: u64, purpose: &str, place: usize) -> u64 {
-    let text = purpose.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31) + u64::from(byte));
-    let mut z = seed ^ text.rotate_left(17) ^ (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -19,7 +19,7 @@ use tokio::runtime;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::clock::Clock;
-use crate::pacer::{Pacer, hurry};
+use crate::pacer::{Timer, hurry};
 use crate::plan::ProberPlan;
 use crate::scenario::Timeouts;
 use crate::scribe::{Letter, Post};
@@ -73,13 +73,13 @@ async fn work(brief: Brief) -> io::Result<()> {
 }
 
 async fn begin_probes(prober: &Rc<Brief>, probes: &mut JoinSet<()>) -> io::Result<()> {
-    let pacer = Pacer::new(prober.clock)?;
+    let timer = Timer::new(prober.clock)?;
     for number in 0_u32.. {
         let due = prober.plan.period * number;
         if due >= prober.length {
             return Ok(());
         }
-        pacer.wait_until(due).await?;
+        timer.wait_until(due).await?;
         let targets = prober.targets.borrow().clone();
         for (target, endpoint) in targets.into_iter().enumerate() {
             let prober = Rc::clone(prober);

@@ -153,7 +153,7 @@ impl fmt::Display for Timeline<'_> {
         writeln!(f, "{}", plan.name)?;
         writeln!(f, "  system   {}", self.words)?;
         writeln!(f, "  seed     {}", plan.seed)?;
-        writeln!(f, "  users    {}", plan.users)?;
+        writeln!(f, "  users    {}", plan.users.count())?;
         for profile in &plan.profiles {
             writeln!(f, "  load     {}", profile.words)?;
         }

@@ -12,8 +12,8 @@ use hyper::{Request as HttpRequest, Uri};
 use rehearsal_reports::outcome::{Cause, Outcome};
 use serde_json::Value as Json;
 
+use super::desk::Desk;
 use super::user::User;
-use super::worker::Desk;
 use crate::recorder::{Miss, Sample};
 use crate::script::{
     Body, Capture, Expect, Request, Script, Step, header_value, json_at, json_text,
@@ -81,10 +81,8 @@ impl Walk<'_> {
         let due = self.due;
         let exchange = match self.compose(request) {
             Ok(http) => {
-                self.desk.on_the_way(1);
-                let exchange = self.user.connection.exchange(http, request.reads_body()).await;
-                self.desk.on_the_way(-1);
-                exchange
+                let _on_the_way = self.desk.on_the_way();
+                self.user.connection.exchange(http, request.reads_body()).await
             }
             Err(miss) => self.unsent(&miss),
         };

@@ -5,7 +5,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::Brief;
 use super::cookies::Cookies;
-use crate::plan::derived;
+use crate::seed::derived;
 use crate::target::Connection;
 
 /// A virtual user.

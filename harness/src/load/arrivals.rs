@@ -13,6 +13,7 @@
 //!   +---------- t
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
@@ -47,68 +48,139 @@ impl Leg {
     }
 }
 
-/// The due times of one load profile, in order.
+/// A leg and what lies before it.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    leg: Leg,
+    /// When it begins.
+    begin: Duration,
+    /// Arrivals expected before it.
+    before: f64,
+}
+
+/// The rate of a profile over its time.
+#[derive(Clone, Debug)]
+pub struct Line {
+    legs: Vec<Placed>,
+    total: f64,
+}
+
+impl Line {
+    /// The line of `legs`, which begins at the offset `begin`.
+    #[must_use]
+    pub fn new(begin: Duration, legs: &[Leg]) -> Self {
+        let (mut begin, mut total) = (begin, 0.0);
+        let place = |leg: &Leg| {
+            let placed = Placed { leg: *leg, begin, before: total };
+            begin += leg.length;
+            total += leg.arrivals();
+            placed
+        };
+        let legs = legs.iter().map(place).collect();
+        Self { legs, total }
+    }
+
+    /// How many arrivals are expected on it.
+    #[must_use]
+    pub fn arrivals(&self) -> f64 {
+        self.total
+    }
+
+    /// When the integral of the rate reaches `expected`; `None` when it never does.
+    #[must_use]
+    pub fn moment(&self, expected: f64) -> Option<Duration> {
+        if expected >= self.total {
+            return None;
+        }
+        let after = self.legs.partition_point(|placed| placed.before <= expected);
+        let placed = self.legs[..after].iter().rev().find(|placed| placed.leg.arrivals() > 0.0)?;
+        let within = placed.leg.moment(expected - placed.before);
+        Some(placed.begin + Duration::from_secs_f64(within))
+    }
+}
+
+/// Where due times come from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The line of a rate, evenly spaced.
+    Uniform(Line),
+    /// The same, as independent users come; the sum of the gaps so far, in expected arrivals.
+    Poisson(Line, f64),
+    /// A record.
+    Recorded(Arc<[Duration]>),
+}
+
+/// The due times of one load thread's part of a profile, in order, each with its number among all
+/// arrivals of the profile.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
-    legs: Vec<Leg>,
-    spacing: Spacing,
+    source: Source,
     random: Pcg64Mcg,
-    /// The place of the next arrival.
+    /// The number of the arrival to come, among those of all threads.
     next: u64,
-    /// The sum of the gaps before the next arrival, in expected arrivals.
-    gaps: f64,
-    /// The current leg, when it begins, and how many arrivals are expected before it.
-    leg: usize,
-    leg_begin: Duration,
-    leg_before: f64,
+    /// Of how many threads this is one: of so many arrivals it takes the first.
+    step: u64,
 }
 
 impl Arrivals {
-    /// The arrivals of a profile whose rate follows `legs`.
+    /// All arrivals on `line`.
     #[must_use]
-    pub fn new(legs: Vec<Leg>, spacing: Spacing, seed: u64) -> Self {
-        Self {
-            legs,
-            spacing,
-            random: Pcg64Mcg::seed_from_u64(seed),
-            next: 0,
-            gaps: 0.0,
-            leg: 0,
-            leg_begin: Duration::ZERO,
-            leg_before: 0.0,
-        }
+    pub fn on(line: Line, spacing: Spacing, seed: u64) -> Self {
+        let source = match spacing {
+            Spacing::Uniform => Source::Uniform(line),
+            Spacing::Poisson => Source::Poisson(line, 0.0),
+        };
+        Self { source, random: Pcg64Mcg::seed_from_u64(seed), next: 0, step: 1 }
     }
 
-    /// How many arrivals are expected before the next one.
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 arrivals")]
-    fn expected(&mut self) -> f64 {
-        match self.spacing {
-            Spacing::Uniform => self.next as f64,
-            Spacing::Poisson => {
-                let uniform: f64 = self.random.random();
-                self.gaps -= (1.0 - uniform).ln();
-                self.gaps
+    /// All arrivals of a record, whose offsets are in order.
+    #[must_use]
+    pub fn recorded(offsets: Arc<[Duration]>) -> Self {
+        let source = Source::Recorded(offsets);
+        Self { source, random: Pcg64Mcg::seed_from_u64(0), next: 0, step: 1 }
+    }
+
+    /// Only those of thread `place` of `of`: arrival `i` belongs to thread `i mod of`.
+    #[must_use]
+    pub fn share(mut self, place: usize, of: usize) -> Self {
+        self.skip_gaps(place as u64);
+        (self.next, self.step) = (place as u64, of as u64);
+        self
+    }
+
+    /// Draws the gaps of arrivals that other threads take, so that all threads know one process.
+    fn skip_gaps(&mut self, count: u64) {
+        if let Source::Poisson(_, gaps) = &mut self.source {
+            for _ in 0..count {
+                *gaps += gap(&mut self.random);
             }
         }
     }
 }
 
-impl Iterator for Arrivals {
-    type Item = Duration;
+/// An exponential gap of mean one.
+fn gap(random: &mut Pcg64Mcg) -> f64 {
+    let uniform: f64 = random.random();
+    -(1.0 - uniform).ln()
+}
 
-    fn next(&mut self) -> Option<Duration> {
-        let expected = self.expected();
-        self.next += 1;
-        loop {
-            let leg = self.legs.get(self.leg)?;
-            let within = expected - self.leg_before;
-            if within < leg.arrivals() {
-                return Some(self.leg_begin + Duration::from_secs_f64(leg.moment(within)));
+impl Iterator for Arrivals {
+    type Item = (Duration, u64);
+
+    fn next(&mut self) -> Option<(Duration, u64)> {
+        let number = self.next;
+        let due = match &mut self.source {
+            #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 arrivals")]
+            Source::Uniform(line) => line.moment(number as f64)?,
+            Source::Poisson(line, gaps) => {
+                *gaps += gap(&mut self.random);
+                line.moment(*gaps)?
             }
-            self.leg_before += leg.arrivals();
-            self.leg_begin += leg.length;
-            self.leg += 1;
-        }
+            Source::Recorded(offsets) => *offsets.get(usize::try_from(number).ok()?)?,
+        };
+        self.next += self.step;
+        self.skip_gaps(self.step - 1);
+        Some((due, number))
     }
 }
 
@@ -116,17 +188,47 @@ impl Iterator for Arrivals {
 mod tests {
     use super::*;
 
-    fn flat(rate: f64, seconds: u64) -> Vec<Leg> {
-        vec![Leg { length: Duration::from_secs(seconds), from: rate, to: rate }]
+    fn flat(rate: f64, seconds: u64) -> Line {
+        let leg = Leg { length: Duration::from_secs(seconds), from: rate, to: rate };
+        Line::new(Duration::ZERO, &[leg])
+    }
+
+    fn due(arrivals: Arrivals) -> Vec<Duration> {
+        arrivals.map(|(due, _)| due).collect()
     }
 
     #[test]
-    fn a_constant_rate_is_evenly_spaced_and_does_not_drift() {
-        let due: Vec<Duration> = Arrivals::new(flat(3.0, 3600), Spacing::Uniform, 0).collect();
+    fn a_constant_rate_is_evenly_spaced() {
+        let due = due(Arrivals::on(flat(3.0, 3600), Spacing::Uniform, 0));
         assert_eq!(due.len(), 10_800);
         for (i, due) in (0_u32..).zip(&due) {
             let exact = Duration::from_secs(1) * i / 3;
             assert!(due.abs_diff(exact) < Duration::from_nanos(2), "{i}: {due:?} {exact:?}");
+        }
+    }
+
+    /// Against exact fractions: arrival `i` at `count` in `per` nanoseconds is due at
+    /// `i * per / count`. A thousand million arrivals each, looked at in a million places that are
+    /// drawn from a seed, and at both ends.
+    #[test]
+    fn no_due_time_drifts_over_a_thousand_million_arrivals() {
+        const ARRIVALS: u64 = 1_000_000_000;
+        let mut random = Pcg64Mcg::seed_from_u64(11);
+        for (count, per) in [(1_u64, 1_000_000_000_u64), (20_000, 1_000_000_000), (7, 3_000_000)] {
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let rate = count as f64 * 1e9 / per as f64;
+            let seconds = ARRIVALS / count * per / 1_000_000_000 + 2 * per;
+            let line = flat(rate, seconds);
+            let mut check = |i: u64| {
+                #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+                let due = line.moment(i as f64).expect("on the line").as_nanos();
+                let exact = u128::from(i) * u128::from(per) / u128::from(count);
+                // A 53-bit mantissa holds 10^9 s to 0.1 us.
+                assert!(due.abs_diff(exact) <= 1 + exact / (1 << 51), "{i}: {due} {exact}");
+            };
+            (0..1000).for_each(&mut check);
+            (ARRIVALS - 1000..ARRIVALS).for_each(&mut check);
+            (0..300_000).for_each(|_| check(random.random_range(0..ARRIVALS)));
         }
     }
 
@@ -135,7 +237,8 @@ mod tests {
         let up = Leg { length: Duration::from_secs(10), from: 0.0, to: 100.0 };
         let flat = Leg { length: Duration::from_secs(5), from: 100.0, to: 100.0 };
         let down = Leg { length: Duration::from_secs(10), from: 100.0, to: 0.0 };
-        let due: Vec<Duration> = Arrivals::new(vec![up, flat, down], Spacing::Uniform, 0).collect();
+        let line = Line::new(Duration::ZERO, &[up, flat, down]);
+        let due = due(Arrivals::on(line, Spacing::Uniform, 0));
         let by = |second| due.iter().filter(|due| due.as_secs() < second).count();
         assert_eq!((by(10), by(15), due.len()), (500, 1000, 1500));
         assert_eq!(by(5), 125);
@@ -143,11 +246,23 @@ mod tests {
     }
 
     #[test]
+    fn stages_of_no_length_jump_as_spikes_and_stairs_do() {
+        let leg = |seconds, from, to| Leg { length: Duration::from_secs(seconds), from, to };
+        let legs = [leg(2, 10.0, 10.0), leg(0, 10.0, 50.0), leg(1, 50.0, 50.0), leg(0, 50.0, 0.0)];
+        let line = Line::new(Duration::from_secs(5), &legs);
+        let due = due(Arrivals::on(line, Spacing::Uniform, 0));
+        let within =
+            |from, to| due.iter().filter(|due| (from..to).contains(&due.as_secs())).count();
+        assert_eq!((within(5, 7), within(7, 8), due.len()), (20, 50, 70));
+        assert_eq!(due[0], Duration::from_secs(5));
+    }
+
+    #[test]
     fn poisson_arrivals_come_from_the_seed_at_the_right_rate() {
-        let arrivals = |seed| Arrivals::new(flat(1000.0, 60), Spacing::Poisson, seed);
-        let due: Vec<Duration> = arrivals(7).collect();
-        assert_eq!(due, arrivals(7).collect::<Vec<_>>());
-        assert_ne!(due, arrivals(8).collect::<Vec<_>>());
+        let arrivals = |seed| due(Arrivals::on(flat(1000.0, 60), Spacing::Poisson, seed));
+        let due = arrivals(7);
+        assert_eq!(due, arrivals(7));
+        assert_ne!(due, arrivals(8));
         // 60,000 expected with standard deviation 245; the seeds are fixed, so this cannot flake.
         assert!(due.len().abs_diff(60_000) < 4 * 245, "{}", due.len());
         let gaps =
@@ -159,7 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn threads_share_one_process_without_loss_or_overlap() {
+        for spacing in [Spacing::Uniform, Spacing::Poisson] {
+            let all = Arrivals::on(flat(100.0, 10), spacing, 3);
+            let mut shared: Vec<_> = (0..3).flat_map(|it| all.clone().share(it, 3)).collect();
+            shared.sort();
+            assert_eq!(shared, all.collect::<Vec<_>>(), "{spacing:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_replayed_as_it_is() {
+        let offsets: Vec<Duration> = [1, 1, 5].map(Duration::from_millis).to_vec();
+        assert_eq!(due(Arrivals::recorded(offsets.clone().into())), offsets);
+    }
+
+    #[test]
     fn a_rate_of_zero_has_no_arrivals() {
-        assert_eq!(Arrivals::new(flat(0.0, 10), Spacing::Uniform, 0).count(), 0);
+        assert_eq!(Arrivals::on(flat(0.0, 10), Spacing::Uniform, 0).count(), 0);
     }
 }

@@ -1,0 +1,106 @@
+//! Closed models: each user begins again as soon as it is done.
+
+use std::io;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::desk::Desk;
+use super::iteration;
+use super::user::User;
+use crate::plan::profile::{Closed, Drive, Iterations, Profile};
+
+/// Lets the users of this thread's share enter, each as a task of its own.
+pub(super) fn enter(desk: &Rc<Desk>, tasks: &mut JoinSet<io::Result<()>>) {
+    for (place, profile) in desk.brief.plan.profiles.iter().enumerate() {
+        let Drive::Closed(closed) = &profile.drive else { continue };
+        for number in (desk.share.place..closed.levels.most() as usize).step_by(desk.share.of) {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let spans = closed.levels.spans(number);
+            tasks.spawn_local(live(Rc::clone(desk), place, number, spans));
+        }
+    }
+}
+
+/// What one user does in all its spans.
+async fn live(
+    desk: Rc<Desk>,
+    place: usize,
+    number: u32,
+    spans: Vec<Range<Duration>>,
+) -> io::Result<()> {
+    let plan = &desk.brief.plan;
+    let profile = &plan.profiles[place];
+    let Drive::Closed(closed) = &profile.drive else { return Ok(()) };
+    let mut vu = Vu { desk: &desk, place, profile, closed, begun: 0 };
+    let mut user = None;
+    for span in spans {
+        desk.pacer.wait_until(span.start).await;
+        let user = user.get_or_insert_with(|| User::new(closed.first_user + number, &desk.brief));
+        // Whoever leaves before the profile ends has the grace of the ramp, the others that of the
+        // profile.
+        let leaves = span.end < profile.span.end;
+        let grace = if leaves { closed.graceful_ramp_down } else { profile.graceful_stop };
+        tokio::select! {
+            biased;
+            () = vu.repeat(user, &span) => {}
+            () = desk.pacer.wait_until(span.end + grace) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One user of a closed profile.
+struct Vu<'a> {
+    desk: &'a Desk,
+    place: usize,
+    profile: &'a Profile,
+    closed: &'a Closed,
+    /// Journeys begun.
+    begun: u64,
+}
+
+impl Vu<'_> {
+    /// One journey after the other, as long as the span and the number of iterations allow.
+    async fn repeat(&mut self, user: &mut User, span: &Range<Duration>) {
+        let clock = self.desk.brief.clock;
+        let mut due = span.start;
+        loop {
+            let now = clock.now();
+            if now >= span.end || due >= span.end || self.desk.stopped.get() {
+                return;
+            }
+            let Some(number) = self.next_number(user) else { return };
+            let scripts = &self.desk.brief.plan.scripts;
+            let script = self.profile.journey(number);
+            self.desk.recorder().begun(scripts[script].series, due, now.saturating_sub(due));
+            iteration::walk(user, script, due, self.desk).await;
+            user.iterations += 1;
+            due = self.next_due(due, clock.now());
+            self.desk.pacer.wait_until(due.min(span.end)).await;
+        }
+    }
+
+    /// The number of the iteration to come; `None` when all are made.
+    fn next_number(&mut self, user: &User) -> Option<u64> {
+        let own = self.begun;
+        let number = match self.closed.iterations {
+            Iterations::Endless => Some(user.number + own),
+            Iterations::Each(most) => (own < most).then_some(user.number + own),
+            Iterations::Shared(most) => {
+                let number = self.desk.share.shared[self.place].fetch_add(1, Ordering::Relaxed);
+                (number < most).then_some(number)
+            }
+        };
+        self.begun += 1;
+        number
+    }
+
+    /// A user who is done begins again at once, or when its pace says so.
+    fn next_due(&self, due: Duration, now: Duration) -> Duration {
+        now.max(due + self.closed.pacing)
+    }
+}
