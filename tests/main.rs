@@ -6,10 +6,12 @@ mod support;
 
 mod bad_input;
 mod bare;
+mod bench_driver;
 mod cli;
 mod embedded;
 mod executors;
 mod interrupted;
 mod layers;
 mod quality;
+mod quick;
 mod readme;

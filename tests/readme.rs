@@ -11,11 +11,12 @@ use rehearsal::scenario::{Read, schema};
 use serde_json::Value;
 
 /// The documents for people, from the root of the repository.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "benches/README.md",
     "scenarios/README.md",
     "testbed/README.md",
 ];

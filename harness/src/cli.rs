@@ -16,6 +16,7 @@ mod recover;
 mod report;
 mod run;
 mod schema;
+mod subject;
 mod testbed;
 
 /// The dress rehearsal of a system before it opens: load, faults, and what the users would have
@@ -33,16 +34,10 @@ const EXIT_CODES: &str = "Exit codes: 0 pass, 1 an objective was missed, 2 usage
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run a scenario; writes a run directory and prints the verdict
+    /// Run a scenario, or load a URL; writes a run directory and prints the verdict
     Run(run::RunArgs),
     /// Print what a run would do, resolved; touches nothing
-    Plan {
-        /// The scenario file
-        file: PathBuf,
-        /// Put VALUE in the place of the file's own, such as `phases.steady=5s`
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        sets: Vec<String>,
-    },
+    Plan(plan::PlanArgs),
     /// Judge a recorded run again and write its reports
     Report {
         /// The run directory
@@ -86,7 +81,7 @@ enum Command {
 pub fn main(args: Args) -> Exit {
     match args.command {
         Command::Run(args) => run::main(args),
-        Command::Plan { file, sets } => plan::main(&file, &sets),
+        Command::Plan(args) => plan::main(args),
         Command::Report { run_dir, formats, lang } => report::main(&run_dir, &formats, lang),
         Command::Recover { run_dir, all } => recover::main(run_dir.as_deref(), all),
         Command::Init { file } => init::main(&file),

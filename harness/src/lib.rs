@@ -27,6 +27,7 @@ pub mod journey;
 pub mod load;
 pub mod transport;
 pub mod scenario;
+pub mod quick;
 pub mod answer;
 pub mod wire;
 pub mod cookies;

@@ -136,10 +136,10 @@ impl Plan {
         })
     }
 
-    /// The values of the secrets: from `given`, else from the environment.
-    pub fn secrets(&self, read: &Read, given: &[(String, String)]) -> Result<Secrets, Problems> {
+    /// The values of the secrets, from the environment.
+    pub fn secrets(&self, read: &Read) -> Result<Secrets, Problems> {
         let names = self.secrets.iter().map(|secret| secret.name.as_str());
-        Secrets::read(names, given).map_err(|errors| {
+        Secrets::read(names, &|name| std::env::var(name).ok()).map_err(|errors| {
             let problems = errors.into_iter().filter_map(|error| {
                 let secret = self.secrets.iter().find(|secret| secret.name == error.name())?;
                 let expected = "the value is read from the environment when the run begins";

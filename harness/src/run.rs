@@ -17,7 +17,7 @@ use rehearsal_reports::verdict::Exit;
 
 use crate::conduct::{ConductError, Papers, Stage, conduct, open_undo_log};
 use crate::plan::Plan;
-use crate::problem::Problems;
+use crate::problem::{Problems, Source};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDirError};
 use crate::scenario::{Read, ScenarioError};
@@ -33,18 +33,27 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How a run is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The scenario file.
+    /// The scenario file; with `text`, what messages call it.
     pub file: PathBuf,
+    /// The scenario, where no file holds it.
+    pub text: Option<String>,
     /// The run directory; by default one under `runs/`.
     pub out: Option<PathBuf>,
     /// `KEY=VALUE` in place of the file's values.
     pub sets: Vec<String>,
     /// Take the compose project away afterwards, if this run brought it up.
     pub down: bool,
-    /// Values of secrets by name, which win over the environment.
-    pub secrets: Vec<(String, String)>,
     /// The command line, for the record.
     pub command: Vec<String>,
+}
+
+impl Options {
+    /// Reads the scenario.
+    pub fn read(&self) -> Result<Read, ScenarioError> {
+        let Some(text) = self.text.clone() else { return Read::file(&self.file, &self.sets) };
+        let path = self.file.display().to_string();
+        Ok(Read::text(Source { path, text, sets: self.sets.clone() })?)
+    }
 }
 
 /// Why there was no run, or no record of it.
@@ -136,10 +145,10 @@ pub async fn run(
     ends: (&Stopper, &Stop),
     progress: &Progress,
 ) -> Result<Report, RunError> {
-    let read = Read::file(&options.file, &options.sets)?;
+    let read = options.read()?;
     let seed = read.scenario.seed.unwrap_or_else(run_dir::new_seed);
     let plan = Arc::new(Plan::of(&read, seed)?);
-    let secrets = Arc::new(plan.secrets(&read, &options.secrets)?);
+    let secrets = Arc::new(plan.secrets(&read)?);
     if let Some(embedded) = &plan.system.embedded {
         let expected = embedded_inventory(system::embedded_instances(embedded));
         Timeline::of(&plan, &read, &expected)?;

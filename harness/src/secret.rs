@@ -46,15 +46,15 @@ impl SecretError {
 }
 
 impl Secrets {
-    /// Reads the secrets of these `names`, in their order: from `given`, else from the environment.
+    /// Reads the secrets of these `names`, in their order, where `look_up` finds them: in the
+    /// environment.
     pub fn read<'a>(
         names: impl IntoIterator<Item = &'a str>,
-        given: &[(String, String)],
+        look_up: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<SecretError>> {
         let (mut values, mut errors) = (Vec::new(), Vec::new());
         for name in names {
-            let own = given.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
-            match own.or_else(|| std::env::var(name).ok()) {
+            match look_up(name) {
                 Some(value) if value.is_empty() => errors.push(SecretError::Empty(name.to_owned())),
                 Some(value) => values.push(value),
                 None => errors.push(SecretError::Missing(name.to_owned())),
@@ -221,12 +221,15 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_not_there_is_told_by_name() {
-        let given = [("TOKEN".to_owned(), "x".to_owned()), ("NONE".to_owned(), String::new())];
-        let secrets = Secrets::read(["TOKEN"], &given).expect("given");
+        let environment = |name: &str| match name {
+            "TOKEN" => Some("x".to_owned()),
+            "NONE" => Some(String::new()),
+            _ => None,
+        };
+        let secrets = Secrets::read(["TOKEN"], &environment).expect("there");
         assert_eq!(secrets.value(0), "x");
-        let errors =
-            Secrets::read(["NONE", "REHEARSAL_NO_SUCH_VARIABLE"], &given).expect_err("both");
-        let missing = SecretError::Missing("REHEARSAL_NO_SUCH_VARIABLE".to_owned());
+        let errors = Secrets::read(["NONE", "MISSPELT"], &environment).expect_err("both");
+        let missing = SecretError::Missing("MISSPELT".to_owned());
         assert_eq!(errors, [SecretError::Empty("NONE".to_owned()), missing]);
     }
 }

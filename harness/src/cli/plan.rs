@@ -2,19 +2,34 @@
 
 use std::path::Path;
 
+use clap::Args;
 use rehearsal_reports::verdict::Exit;
 
+use super::subject::Subject;
 use super::{complain, complain_of_scenario, print};
 use crate::plan::Plan;
 use crate::problem::Problems;
-use crate::run::embedded_inventory;
+use crate::run::{Options, embedded_inventory};
 use crate::run_dir::new_seed;
-use crate::scenario::{Read, ScenarioError};
+use crate::scenario::ScenarioError;
 use crate::system::{self, Project, SystemError};
 use crate::timeline::{Inventory, Timeline};
 
-pub(super) fn main(file: &Path, sets: &[String]) -> Exit {
-    match text(file, sets) {
+#[derive(Args, Debug)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    subject: Subject,
+}
+
+pub(super) fn main(args: PlanArgs) -> Exit {
+    let options = match args.subject.options() {
+        Ok(options) => options,
+        Err(error) => {
+            complain(&error);
+            return Exit::Usage;
+        }
+    };
+    match text(&options) {
         Ok(text) => {
             print(&text);
             Exit::Pass
@@ -44,8 +59,8 @@ impl From<Problems> for PlanError {
     }
 }
 
-fn text(file: &Path, sets: &[String]) -> Result<String, PlanError> {
-    let read = Read::file(file, sets)?;
+fn text(options: &Options) -> Result<String, PlanError> {
+    let read = options.read()?;
     let plan = Plan::of(&read, read.scenario.seed.unwrap_or_else(new_seed))?;
     let inventory = inventory(&plan)?;
     let timeline = Timeline::of(&plan, &read, &inventory)?;

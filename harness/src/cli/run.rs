@@ -10,6 +10,7 @@ use rehearsal_reports::words::Lang;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use super::subject::Subject;
 use super::{complain, complain_of_scenario, print};
 use crate::progress::Progress;
 use crate::run::{Options, RunError, run};
@@ -17,14 +18,11 @@ use crate::stop::{self, Reason, Stopper};
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
-    /// The scenario file
-    file: PathBuf,
+    #[command(flatten)]
+    subject: Subject,
     /// The run directory [default: runs/NAME/ID]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Put VALUE in the place of the file's own, such as `phases.steady=5s`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
     /// Take the compose project away again, volumes too, if this run brought it up
     #[arg(long)]
     down: bool,
@@ -35,14 +33,15 @@ pub(super) struct RunArgs {
 
 pub(super) fn main(args: RunArgs) -> Exit {
     let lang = args.lang;
-    let options = Options {
-        file: args.file,
-        out: args.out,
-        sets: args.sets,
-        down: args.down,
-        secrets: Vec::new(),
-        command: std::env::args().collect(),
+    let options = match args.subject.options() {
+        Ok(options) => options,
+        Err(error) => {
+            complain(&error);
+            return Exit::Usage;
+        }
     };
+    let command = std::env::args().collect();
+    let options = Options { out: args.out, down: args.down, command, ..options };
     // One thread: the children of the embedded testbed are children of a thread that stays.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {

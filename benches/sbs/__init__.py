@@ -1,0 +1,1 @@
+"""The benchmarks beside the peers: what `benches/side-by-side` is made of."""
