@@ -8,6 +8,7 @@ mod bad_input;
 mod bare;
 mod cli;
 mod embedded;
+mod hostile;
 mod interrupted;
 mod layers;
 mod readme;

@@ -157,6 +157,7 @@ impl fmt::Display for Timeline<'_> {
         for profile in &plan.profiles {
             writeln!(f, "  load     {}", profile.words)?;
         }
+        writeln!(f, "  requests {}", plan.transport.words())?;
         let prober = &plan.prober;
         let (period, limit) = (duration::show(prober.period), duration::show(prober.timeout));
         writeln!(f, "  prober   GET {} every {period}, within {limit}", prober.path)?;
