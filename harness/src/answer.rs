@@ -63,6 +63,11 @@ impl Answer {
         fitting.map(|header| self.part(&header.value))
     }
 
+    /// All headers in their order: name and value.
+    pub fn all_headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|header| (self.part(&header.name), self.part(&header.value)))
+    }
+
     /// Adds a header.
     pub fn push_header(&mut self, name: &[u8], value: &[u8]) {
         let name = self.append(name);

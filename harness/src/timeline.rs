@@ -157,6 +157,7 @@ impl fmt::Display for Timeline<'_> {
         for profile in &plan.profiles {
             writeln!(f, "  load     {}", profile.words)?;
         }
+        writeln!(f, "  requests {}", plan.transport.words())?;
         for table in &plan.tables {
             writeln!(f, "  data     {}", table.words())?;
         }

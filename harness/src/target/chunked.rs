@@ -33,8 +33,10 @@ enum State {
     DataLf,
     /// The first byte of a trailer, or the end.
     Trailer,
-    /// The rest of a trailer, which is passed over.
-    TrailerRest,
+    /// The rest of a trailer's name.
+    TrailerName,
+    /// The value of a trailer, which is passed over.
+    TrailerValue,
     TrailerLf,
     /// The last byte.
     EndLf,
@@ -112,18 +114,25 @@ impl Chunked {
             (State::DataLf, b'\n') => State::Start,
             (State::DataCr | State::DataLf, _) => return Err("a chunk does not end at its size"),
             (State::Trailer, b'\r') => State::EndLf,
-            (State::TrailerRest, b'\r') => State::TrailerLf,
+            (State::TrailerValue, b'\r') => State::TrailerLf,
             (State::TrailerLf, b'\n') => State::Trailer,
-            (State::Trailer | State::TrailerRest, byte) if byte != b'\n' => {
-                self.trailers += 1;
-                if self.trailers >= TRAILERS_LIMIT {
-                    return Err("the trailers are too long");
-                }
-                State::TrailerRest
-            }
+            (State::Trailer | State::TrailerName | State::TrailerValue, _) => self.trailer(byte)?,
             (State::EndLf, b'\n') => State::End,
             _ => return Err("a chunk's line ends without CR LF"),
         })
+    }
+
+    fn trailer(&mut self, byte: u8) -> Result<State, &'static str> {
+        self.trailers += 1;
+        if self.trailers >= TRAILERS_LIMIT {
+            return Err("the trailers are too long");
+        }
+        match (self.state, byte) {
+            (State::TrailerName, b':') => Ok(State::TrailerValue),
+            (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
+            (State::Trailer | State::TrailerName, byte) if is_token(byte) => Ok(State::TrailerName),
+            _ => Err("a trailer is malformed"),
+        }
     }
 
     fn after_size(&self, byte: u8) -> Result<State, &'static str> {
@@ -135,6 +144,11 @@ impl Chunked {
             _ => Err("a chunk's size is not a number"),
         }
     }
+}
+
+/// Whether a header's name may hold `byte` (RFC 9110 section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -167,7 +181,7 @@ mod tests {
     #[test]
     fn what_is_not_chunked_is_refused() {
         let long = [b"1;".as_slice(), &vec![b'x'; 17 << 10], b"\r\n"].concat();
-        let wrong: [&[u8]; 10] = [
+        let wrong: [&[u8]; 13] = [
             b"\r\n",
             b"x\r\n",
             b"-1\r\n",
@@ -177,6 +191,9 @@ mod tests {
             b"3;a\nb\r\n",
             b"10000000000000000\r\n",
             b"0\r\nx: y\nz",
+            b"0\r\nx y\r\n",
+            b"0\r\n: y\r\n",
+            b"0\r\nx: \0\r\n",
             &long,
         ];
         for bytes in wrong {

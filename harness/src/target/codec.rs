@@ -213,7 +213,9 @@ impl Framing {
             }
             17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
                 let last = tokens(header.value).last().unwrap_or(b"");
-                self.coded = Some(last.eq_ignore_ascii_case(b"chunked"));
+                // A value that is not text names no coding that we know.
+                let text = header.value.is_ascii();
+                self.coded = Some(text && last.eq_ignore_ascii_case(b"chunked"));
             }
             _ => {}
         }
