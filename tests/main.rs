@@ -9,5 +9,6 @@ mod bare;
 mod cli;
 mod embedded;
 mod interrupted;
+mod journeys;
 mod layers;
 mod readme;
