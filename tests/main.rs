@@ -12,6 +12,7 @@ mod embedded;
 mod executors;
 mod hostile;
 mod interrupted;
+mod journeys;
 mod layers;
 mod quality;
 mod quick;

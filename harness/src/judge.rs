@@ -86,10 +86,19 @@ impl Want {
     }
 }
 
-/// Why the status of `answer` is not good: its own words.
+/// Why the status of `answer` is not good: its own words, or else what was wanted.
 #[must_use]
-pub fn explained(answer: &Answer, cause: Cause, values: &Values<'_>) -> Wrong {
-    Wrong { cause, message: values.secrets.excerpt(&answer.body, EXCERPT) }
+pub fn explained(want: &Want, answer: &Answer, cause: Cause, values: &Values<'_>) -> Wrong {
+    let mut message = values.secrets.excerpt(&answer.body, EXCERPT);
+    if message.is_empty() {
+        let one = |(from, to): &(u16, u16)| {
+            if from == to { from.to_string() } else { format!("{from} to {to}") }
+        };
+        let all: Vec<String> = want.statuses.iter().map(one).collect();
+        let wanted = if all.is_empty() { "below 400".to_owned() } else { all.join(", ") };
+        message = format!("the status is {}, wanted {wanted}", answer.status);
+    }
+    Wrong { cause, message }
 }
 
 /// Whether an answer of good status is what was expected; takes variables from it.

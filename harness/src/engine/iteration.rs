@@ -288,7 +288,7 @@ impl Walk<'_> {
             judge(&request.want, seen, &user.cookies, &mut values)
         } else {
             let cause = if lost { Cause::SessionLost } else { Cause::Status(answer.status) };
-            Err(explained(answer, cause, &values))
+            Err(explained(&request.want, answer, cause, &values))
         };
         judged.map_err(|wrong| failed(wrong.cause, wrong.message))
     }
