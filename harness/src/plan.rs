@@ -10,7 +10,8 @@ use rehearsal_reports::run::{Phase, Series};
 
 use crate::duration;
 use crate::problem::{Problem, Problems, did_you_mean, or_list};
-use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
+use crate::load::Executor;
+use crate::scenario::{EngineWritten, FaultWritten, Read, SystemWritten, Timeouts};
 use crate::script::{self, Script};
 use crate::seed::derived;
 use crate::target::Endpoint;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub phases: Vec<Phase>,
     /// The load profiles.
     pub profiles: Vec<Profile>,
+    /// Who lets users begin.
+    pub engine: EngineWritten,
     /// The journeys.
     pub scripts: Vec<Script>,
     /// The series that they feed.
@@ -97,6 +100,7 @@ impl Plan {
             (Vec::new(), Vec::new())
         });
         let (profiles, users) = profile::resolve(read, length, seed, &mut problems);
+        check_engine(read, &mut problems);
         let target = target(read, &mut problems);
         let prober = prober(read, &mut problems);
         let strikes = strikes(read, &phases, seed, &mut problems);
@@ -111,6 +115,7 @@ impl Plan {
             target,
             phases,
             profiles,
+            engine: scenario.engine,
             scripts,
             series,
             users,
@@ -156,6 +161,41 @@ fn phases(read: &Read, problems: &mut Vec<Problem>) -> Vec<Phase> {
         phase
     };
     read.scenario.phases.iter().map(&mut phase).collect()
+}
+
+/// Whether `engine: goose` can do what it is asked for.
+fn check_engine(read: &Read, problems: &mut Vec<Problem>) {
+    if read.scenario.engine == EngineWritten::Native {
+        return;
+    }
+    let path = [Seg::from("engine")];
+    let mut complain = |message: &str, expected: &str| {
+        problems.push(read.problem(&path, message, expected));
+    };
+    if cfg!(not(feature = "goose")) {
+        complain(
+            "this build has no goose",
+            "`native`; or build with `cargo build --release --features goose`",
+        );
+    }
+    let loads = &read.scenario.load;
+    if loads.len() != 1 {
+        complain("goose runs one profile at a time", "one profile under `load`");
+    }
+    let known = |executor: &Executor| {
+        matches!(
+            executor,
+            Executor::ConstantVus { .. }
+                | Executor::RampingVus { .. }
+                | Executor::PerVuIterations { .. }
+        )
+    };
+    for load in loads.iter().filter(|load| !known(&load.executor)) {
+        complain(
+            &format!("goose does not know the executor `{}`", load.executor.word()),
+            "`constant-vus`, `ramping-vus` or `per-vu-iterations`",
+        );
+    }
 }
 
 fn target(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {

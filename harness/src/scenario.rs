@@ -49,6 +49,9 @@ pub struct Scenario {
     /// How users arrive.
     #[serde(default)]
     pub load: Vec<LoadWritten>,
+    /// Who lets the users of a closed model begin.
+    #[serde(default)]
+    pub engine: EngineWritten,
     /// What users do, by name.
     #[serde(default)]
     pub journeys: IndexMap<String, Vec<StepWritten>>,
@@ -63,6 +66,18 @@ pub struct Scenario {
     pub faults: Vec<FaultWritten>,
     /// What must hold; each is read on its own. `[]` asks for numbers without a verdict on them.
     pub objectives: Vec<Objective>,
+}
+
+/// Who lets users begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineWritten {
+    /// Rehearsal's own engine.
+    #[default]
+    Native,
+    /// The load-testing framework goose, for one profile of `constant-vus`, `ramping-vus` or
+    /// `per-vu-iterations`; recorded as the others are. Only in a build with the feature `goose`.
+    Goose,
 }
 
 /// The system under test: `embedded`, `compose`, or only a `target`.
