@@ -360,7 +360,7 @@ fn record_of<P>(stage: &Stage<'_, P>, clock: Clock) -> Run {
         series: plan.series.clone(),
         load: plan.profiles.iter().map(|profile| profile.words.clone()).collect(),
         transport: vec![plan.transport.words()],
-        load_engine: "native".to_owned(),
+        load_engine: plan.engine.word().to_owned(),
         users: u64::from(plan.users.count()),
         prober: Prober {
             period: plan.prober.period,

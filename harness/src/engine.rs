@@ -17,6 +17,7 @@ use std::thread::{Builder, JoinHandle};
 use crate::clock::Clock;
 use crate::data::Dealt;
 use crate::plan::Plan;
+use crate::scenario::EngineWritten;
 use crate::scribe::Post;
 use crate::secret::Secrets;
 use crate::stop::Stop;
@@ -28,6 +29,8 @@ mod desk;
 mod iteration;
 mod open;
 mod closed;
+#[cfg(feature = "goose")]
+mod by_goose;
 mod worker;
 
 pub use worker::Account;
@@ -89,7 +92,8 @@ impl Engine {
     /// Starts the load.
     #[must_use]
     pub fn start(brief: &Brief) -> Self {
-        let count = threads();
+        // One process can hold one attack of goose.
+        let count = if brief.plan.engine == EngineWritten::Goose { 1 } else { threads() };
         let counts: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
         let shared: Arc<[AtomicU64]> =
             brief.plan.profiles.iter().map(|_| AtomicU64::new(0)).collect();

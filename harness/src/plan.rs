@@ -11,13 +11,14 @@ use rehearsal_reports::run::{Phase, Series};
 
 use crate::data::Table;
 use crate::duration;
+use crate::load::Executor;
 use crate::problem::{Problem, Problems, did_you_mean, or_list};
-use crate::scenario::{FaultWritten, Read, SystemWritten, Timeouts};
+use crate::scenario::{EngineWritten, FaultWritten, Read, SystemWritten, Timeouts};
 use crate::script::{self, Journeys, Script, SecretNamed};
 use crate::secret::Secrets;
 use crate::seed::derived;
 use crate::target::{self, Endpoint};
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportWritten};
 use crate::yaml::Seg;
 
 pub mod profile;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub phases: Vec<Phase>,
     /// The load profiles.
     pub profiles: Vec<Profile>,
+    /// Who lets users begin.
+    pub engine: EngineWritten,
     /// The journeys.
     pub scripts: Vec<Script>,
     /// The series that they feed.
@@ -108,6 +111,7 @@ impl Plan {
         });
         let Journeys { scripts, series, tables, secrets } = journeys;
         let (profiles, users) = profile::resolve(read, length, seed, &mut problems);
+        check_engine(read, &mut problems);
         let target = endpoint(read, &mut problems);
         let transport = transport(read, target.as_ref(), &mut problems);
         let prober = prober(read, &mut problems);
@@ -123,6 +127,7 @@ impl Plan {
             target,
             phases,
             profiles,
+            engine: scenario.engine,
             scripts,
             series,
             tables,
@@ -188,6 +193,47 @@ fn phases(read: &Read, problems: &mut Vec<Problem>) -> Vec<Phase> {
         phase
     };
     read.scenario.phases.iter().map(&mut phase).collect()
+}
+
+/// Whether `engine: goose` can do what it is asked for.
+fn check_engine(read: &Read, problems: &mut Vec<Problem>) {
+    if read.scenario.engine == EngineWritten::Native {
+        return;
+    }
+    let path = [Seg::from("engine")];
+    let mut complain = |message: &str, expected: &str| {
+        problems.push(read.problem(&path, message, expected));
+    };
+    if cfg!(not(feature = "goose")) {
+        complain(
+            "this build has no goose",
+            "`native`; or build with `cargo build --release --features goose`",
+        );
+    }
+    if read.scenario.transport != TransportWritten::default() {
+        complain("goose has its own connections", "no `transport` beside it");
+    }
+    if read.scenario.system.target.as_ref().is_some_and(|target| !target.starts_with("http://")) {
+        complain("goose is only used over plain TCP here", "a target with `http`");
+    }
+    let loads = &read.scenario.load;
+    if loads.len() != 1 {
+        complain("goose runs one profile at a time", "one profile under `load`");
+    }
+    let known = |executor: &Executor| {
+        matches!(
+            executor,
+            Executor::ConstantVus { .. }
+                | Executor::RampingVus { .. }
+                | Executor::PerVuIterations { .. }
+        )
+    };
+    for load in loads.iter().filter(|load| !known(&load.executor)) {
+        complain(
+            &format!("goose does not know the executor `{}`", load.executor.word()),
+            "`constant-vus`, `ramping-vus` or `per-vu-iterations`",
+        );
+    }
 }
 
 fn endpoint(read: &Read, problems: &mut Vec<Problem>) -> Option<Endpoint> {

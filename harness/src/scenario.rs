@@ -57,6 +57,9 @@ pub struct Scenario {
     /// What holds for every request of every journey that does not say otherwise.
     #[serde(default)]
     pub defaults: DefaultsWritten,
+    /// Who lets the users of a closed model begin.
+    #[serde(default)]
+    pub engine: EngineWritten,
     /// What users do, by name.
     #[serde(default)]
     pub journeys: IndexMap<String, JourneyWritten>,
@@ -74,6 +77,29 @@ pub struct Scenario {
     pub faults: Vec<FaultWritten>,
     /// What must hold; each is read on its own. `[]` asks for numbers without a verdict on them.
     pub objectives: Vec<Objective>,
+}
+
+/// Who lets users begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineWritten {
+    /// Rehearsal's own engine.
+    #[default]
+    Native,
+    /// The load-testing framework goose, for one profile of `constant-vus`, `ramping-vus` or
+    /// `per-vu-iterations`; recorded as the others are. Only in a build with the feature `goose`.
+    Goose,
+}
+
+impl EngineWritten {
+    /// Its name in the file.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Goose => "goose",
+        }
+    }
 }
 
 /// The system under test: `embedded`, `compose`, or only a `target`.

@@ -33,6 +33,8 @@ mod codec;
 mod deadline;
 mod raw;
 mod by_hyper;
+#[cfg(feature = "goose")]
+mod by_reqwest;
 mod connect;
 mod line;
 mod redirect;
@@ -170,6 +172,11 @@ impl Client {
         answer: &mut Answer,
         exchange: &mut Exchange,
     ) -> Result<(), Fault> {
+        #[cfg(feature = "goose")]
+        if let Some(client) = &line.foreign {
+            let asked = by_reqwest::ask(client, &self.origin, job, answer, exchange);
+            return Box::pin(asked).await;
+        }
         let mut now = job.begin;
         let mut place = None;
         if let Some(room) = self.pool.room() {

@@ -61,6 +61,10 @@ pub(super) fn main(args: RunArgs) -> Exit {
 }
 
 async fn until_done(options: &Options, lang: Lang) -> Result<Exit, RunError> {
+    // Goose would take Ctrl-C over and end the process at the second one; where somebody is there
+    // already, it does not. Ours are added to it below.
+    #[cfg(feature = "goose")]
+    ctrlc::set_handler(|| ()).ok();
     let (stopper, stop) = stop::channel();
     let progress = Progress::on_stderr();
     let listening = listen(&stopper);

@@ -13,11 +13,14 @@ use tokio::task::{JoinSet, spawn_local};
 use tokio::time::timeout;
 
 use super::Brief;
+#[cfg(feature = "goose")]
+use super::by_goose;
 use super::desk::{Desk, Share};
 use super::{closed, open};
 use crate::gauges::Heartbeat;
 use crate::pacer::{Timer, calm, hurry};
 use crate::plan::profile::{Drive, Profile};
+use crate::scenario::EngineWritten;
 use crate::scribe;
 
 /// How long journeys on their way may still take when the run was stopped early.
@@ -68,7 +71,13 @@ async fn work(brief: &Brief, share: Share) -> io::Result<Account> {
             profiles.spawn_local(open::see_off(Rc::clone(&desk), place));
         }
     }
-    closed::enter(&desk, &mut profiles);
+    match brief.plan.engine {
+        EngineWritten::Native => closed::enter(&desk, &mut profiles),
+        #[cfg(feature = "goose")]
+        EngineWritten::Goose => drop(profiles.spawn_local(by_goose::attack(Rc::clone(&desk), 0))),
+        #[cfg(not(feature = "goose"))]
+        EngineWritten::Goose => {}
+    }
     let mut stop = brief.stop.clone();
     let all = async {
         while let Some(ended) = profiles.join_next().await {

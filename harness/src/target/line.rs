@@ -63,6 +63,9 @@ pub struct Line {
     refusals: u32,
     /// Before this moment no connection is tried.
     not_before: Duration,
+    /// The client of a user of goose, which then is the only way.
+    #[cfg(feature = "goose")]
+    pub(super) foreign: Option<reqwest::Client>,
 }
 
 impl Line {
@@ -73,6 +76,8 @@ impl Line {
             per_iteration: transport.connections == Connections::PerIteration,
             refusals: 0,
             not_before: Duration::ZERO,
+            #[cfg(feature = "goose")]
+            foreign: None,
         }
     }
 
@@ -81,6 +86,19 @@ impl Line {
         if self.per_iteration {
             self.kept = None;
         }
+    }
+
+    /// What a client of goose must be built of to do what ours do.
+    #[cfg(feature = "goose")]
+    #[must_use]
+    pub fn foreign_client() -> reqwest::ClientBuilder {
+        super::by_reqwest::builder()
+    }
+
+    /// From now on all requests go through `client`.
+    #[cfg(feature = "goose")]
+    pub fn go_through(&mut self, client: reqwest::Client) {
+        self.foreign = Some(client);
     }
 
     /// When the next connection may be tried.
