@@ -153,7 +153,10 @@ impl Recorder {
         match (sample.verdict, sample.served_by) {
             (Ok(()), Some(by)) => self.census.count(by, sample.done),
             (Ok(()), None) => {}
-            (Err(miss), _) => self.failures.keep(sample, phase, miss),
+            (Err(miss), _) => {
+                self.gauge.own_errors += u64::from(miss.cause.is_own());
+                self.failures.keep(sample, phase, miss);
+            }
         }
     }
 
@@ -172,7 +175,6 @@ impl Recorder {
             row.blame(miss.cause);
             if miss.cause.is_own() {
                 row.own += 1;
-                self.gauge.own_errors += 1;
                 return phase;
             }
         }

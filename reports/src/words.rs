@@ -149,6 +149,7 @@ words! {
     lateness_run: "send lateness over the run, p50 / p99 / p99.9", "전체 실행의 전송 지연, p50 / p99 / p99.9";
     cpu: "CPU of the busiest load thread, mean / peak second", "가장 바쁜 부하 스레드의 CPU, 평균 / 최고 1초";
     waited: "time that load threads waited for a core", "부하 스레드가 코어를 기다린 시간";
+    steal: "CPU that the host took away from this machine", "호스트가 가져간 CPU 시간";
     stall: "longest standstill of an event loop", "이벤트 루프의 최장 정지";
     cpu_per_request: "CPU of the generator per request", "요청당 발생기 CPU";
     memory: "memory of the generator, settled / end / most", "발생기 메모리, 안정 후 / 종료 시 / 최대";

@@ -150,6 +150,9 @@ pub struct Validity {
     pub threads: Vec<ThreadSeen>,
     /// The longest standstill of an event loop.
     pub stall_max: Duration,
+    /// CPU time that the host took away from the machine, over its cores; `None` where the kernel
+    /// does not tell it.
+    pub steal: Option<Duration>,
     /// Requests that could not be sent for want of ports or descriptors.
     pub own_errors: u64,
     /// Journeys dropped through our own doing.
@@ -211,6 +214,11 @@ impl Validity {
         self.lateness_p99 = self.lateness_p99.max(generator.lateness_p99);
         self.lateness_max = self.lateness_max.max(generator.lateness_max);
         self.stall_max = self.stall_max.max(generator.stall_max);
+        if let Some(steal) =
+            generator.steal.and_then(|steal| Duration::try_from_secs_f64(steal).ok())
+        {
+            self.steal = Some(self.steal.unwrap_or_default() + steal);
+        }
         self.descriptors.0 = self.descriptors.0.max(generator.descriptors);
         self.descriptors.1 = generator.descriptors_limit.or(self.descriptors.1);
         self.ports.0 = self.ports.0.max(generator.ports_used);

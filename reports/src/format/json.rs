@@ -326,6 +326,7 @@ fn generator(report: &Report) -> GeneratorSummary {
         cpu_peak_share: validity.cpu_peak,
         cpu_wanted_share: validity.wanted_mean,
         threads: threads.collect(),
+        steal_seconds: validity.steal.map(|steal| steal.as_secs_f64()),
         stall_max_ms: ms(validity.stall_max),
         memory_peak_bytes: end.map(|end| end.memory_peak),
         memory_settled_bytes: validity.memory.settled,

@@ -73,6 +73,7 @@ fn means(report: &Report, lang: Lang) -> Vec<(&'static str, String)> {
             ),
         ),
         (words.waited, number::duration(waited)),
+        (words.steal, validity.steal.map_or_else(unknown, number::duration)),
         (words.cpu_per_request, spent.map_or_else(unknown, |it| format!("{:.2} µs", it * 1e6))),
         (words.memory, memory.join(" / ")),
         (

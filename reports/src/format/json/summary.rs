@@ -305,6 +305,8 @@ pub(super) struct GeneratorSummary {
     pub(super) cpu_wanted_share: f64,
     /// The load threads one by one.
     pub(super) threads: Vec<ThreadSummary>,
+    /// CPU time that the host took away from the machine, over its cores.
+    pub(super) steal_seconds: Option<f64>,
     /// The longest time in which a load thread's event loop stood still.
     pub(super) stall_max_ms: f64,
     /// The largest resident memory; null when the run was cut off.
