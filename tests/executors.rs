@@ -5,15 +5,19 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{Ended, Run, World, changed};
 
+/// How long the server takes for `/wait`.
+const WAIT: Duration = Duration::from_millis(50);
+
 /// A server that keeps its connections and counts what it is asked, by path.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(crate) struct Server(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Server {
-    fn start(&self) -> SocketAddr {
+    pub(crate) fn start(&self) -> SocketAddr {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = self.clone();
@@ -37,6 +41,10 @@ impl Server {
                 while lines.next().is_some() {}
                 return;
             }
+            if path == "/wait" {
+                #[expect(clippy::disallowed_methods, reason = "a server that takes its time")]
+                thread::sleep(WAIT);
+            }
             *self.0.lock().expect("no panic").entry(path).or_default() += 1;
             let mut out = stream;
             if out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
@@ -45,13 +53,13 @@ impl Server {
         }
     }
 
-    fn asked(&self, path: &str) -> u64 {
+    pub(crate) fn asked(&self, path: &str) -> u64 {
         self.0.lock().expect("no panic").get(path).copied().unwrap_or(0)
     }
 }
 
 /// A scenario of three seconds whose one profile is `load`.
-fn scenario(target: SocketAddr, load: &str) -> String {
+pub(crate) fn scenario(target: SocketAddr, load: &str) -> String {
     format!(
         r#"name: executors
 system: {{ target: "http://{target}" }}
@@ -63,6 +71,7 @@ load:
 journeys:
   a: [ {{ get: /a }} ]
   b: [ {{ get: /b }} ]
+  wait: [ {{ get: /wait }} ]
   slow: [ {{ get: /hang }} ]
 objectives: []
 "#
@@ -75,14 +84,14 @@ fn run(world: &World, server: &Server, load: &str) -> Ended {
 
 /// The sum of a column of `seconds.csv`.
 #[track_caller]
-fn sum(ended: &Ended, column: &str) -> u64 {
+pub(crate) fn sum(ended: &Ended, column: &str) -> u64 {
     let rows = ended.rows("seconds.csv");
     rows.iter().map(|row| row[column].parse::<u64>().expect("a count")).sum()
 }
 
 /// The column by second.
 #[track_caller]
-fn by_second(ended: &Ended, column: &str) -> Vec<u64> {
+pub(crate) fn by_second(ended: &Ended, column: &str) -> Vec<u64> {
     let rows = ended.rows("seconds.csv");
     let mut all = Vec::new();
     for row in rows {

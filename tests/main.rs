@@ -10,6 +10,7 @@ mod bench_driver;
 mod cli;
 mod embedded;
 mod executors;
+mod goose;
 mod hostile;
 mod interrupted;
 mod journeys;

@@ -87,21 +87,17 @@ impl User {
 
 /// What came of a request.
 pub(crate) fn seen(exchange: &Exchange, answer: &Answer) -> Seen {
-    match &exchange.result {
-        Err(fault) => {
-            assert!(!fault.message.is_empty(), "{fault:?}");
-            Seen::Fault(fault.outcome, fault.cause)
-        }
-        Ok(()) => {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let headers = answer.all_headers();
-            let mut headers: Vec<(String, String)> =
-                headers.map(|(name, value)| (text(name).to_lowercase(), text(value))).collect();
-            headers.sort();
-            let (status, body, bytes) = (answer.status, text(&answer.body), exchange.bytes);
-            Seen::Answer(Good { status, headers, body, bytes })
-        }
+    if let Err(fault) = &exchange.result {
+        assert!(!fault.message.is_empty(), "{fault:?}");
+        return Seen::Fault(fault.outcome, fault.cause);
     }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = answer.all_headers();
+    let mut headers: Vec<(String, String)> =
+        headers.map(|(name, value)| (text(name).to_lowercase(), text(value))).collect();
+    headers.sort();
+    let (status, body, bytes) = (answer.status, text(&answer.body), exchange.bytes);
+    Seen::Answer(Good { status, headers, body, bytes })
 }
 
 /// Limits that no test waits for.

@@ -128,8 +128,9 @@ impl Chunked {
             return Err("the trailers are too long");
         }
         match (self.state, byte) {
-            (State::TrailerName, b':') => Ok(State::TrailerValue),
-            (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
+            (State::TrailerName, b':') | (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => {
+                Ok(State::TrailerValue)
+            }
             (State::Trailer | State::TrailerName, byte) if is_token(byte) => Ok(State::TrailerName),
             _ => Err("a trailer is malformed"),
         }

@@ -175,7 +175,7 @@ fn parsed<const MOST: usize>(
     }
     let mut framing = Framing::default();
     for header in response.headers.iter() {
-        framing.take(header).map_err(Wrong::Rule)?;
+        framing.take(header);
         answer.push_header(header.name.as_bytes(), header.value);
     }
     answer.status = status;
@@ -188,6 +188,8 @@ fn parsed<const MOST: usize>(
 #[derive(Default)]
 struct Framing {
     length: Option<u64>,
+    /// Why the length is none; it matters where the length would.
+    no_length: Option<&'static str>,
     /// Whether there is a transfer coding, and whether its last one is `chunked`.
     coded: Option<bool>,
     close: bool,
@@ -195,7 +197,7 @@ struct Framing {
 }
 
 impl Framing {
-    fn take(&mut self, header: &Header<'_>) -> Result<(), &'static str> {
+    fn take(&mut self, header: &Header<'_>) {
         match header.name.len() {
             10 if header.name.eq_ignore_ascii_case("connection") => {
                 self.close |= tokens(header.value).any(|it| it.eq_ignore_ascii_case(b"close"));
@@ -204,11 +206,13 @@ impl Framing {
             }
             14 if header.name.eq_ignore_ascii_case("content-length") => {
                 for token in tokens(header.value) {
-                    let length = number(token).ok_or("a content-length that is not a number")?;
-                    if self.length.is_some_and(|known| known != length) {
-                        return Err("content-lengths that differ");
+                    match (number(token), self.length) {
+                        (None, _) => self.no_length = Some("a content-length that is no number"),
+                        (Some(length), Some(known)) if length != known => {
+                            self.no_length = Some("content-lengths that differ");
+                        }
+                        (length, _) => self.length = length,
                     }
-                    self.length = Some(length);
                 }
             }
             17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
@@ -219,21 +223,22 @@ impl Framing {
             }
             _ => {}
         }
-        Ok(())
     }
 
     fn head(self, bytes: usize, bodiless: bool, old: bool) -> Result<Head, &'static str> {
-        let mut keep_alive = if old { self.keep_alive && !self.close } else { !self.close };
-        let body = match (bodiless, self.coded, self.length) {
-            (true, ..) => Body::Exact(0),
-            (false, Some(_), _) if old => return Err("a transfer coding in HTTP/1.0"),
-            (false, Some(true), length) => {
+        let mut keep_alive = (!old || self.keep_alive) && !self.close && self.no_length.is_none();
+        let body = match (bodiless, self.coded) {
+            (true, _) => Body::Exact(0),
+            (false, Some(_)) if old => return Err("a transfer coding in HTTP/1.0"),
+            (false, Some(true)) => {
                 // Two ways to find the end: whoever stands between may have taken the other one.
-                keep_alive &= length.is_none();
+                keep_alive &= self.length.is_none();
                 Body::Chunked(Chunked::new())
             }
-            (false, None, Some(length)) => Body::Exact(length),
-            (false, Some(false), _) | (false, None, None) => {
+            (false, None) if self.length.is_some() || self.no_length.is_some() => {
+                Body::Exact(self.no_length.map_or(Ok(self.length.unwrap_or(0)), Err)?)
+            }
+            (false, Some(false) | None) => {
                 keep_alive = false;
                 Body::ToClose
             }
