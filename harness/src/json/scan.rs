@@ -91,7 +91,7 @@ impl<'a> Scanner<'a> {
         while let Some(chunk) = self.text.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
             let word = u64::from_le_bytes(*chunk);
             if zeros(word ^ each(b'\\')) != 0 {
-                if self.step(8, &mut depth, &mut inside)? {
+                if self.step(&mut depth, &mut inside) {
                     return Ok(());
                 }
                 continue;
@@ -104,23 +104,18 @@ impl<'a> Scanner<'a> {
                 depth = depth + count(opened) - count(closed);
                 inside = texts >> 63 == 1;
                 self.at += 8;
-            } else if self.step(8, &mut depth, &mut inside)? {
+            } else if self.step(&mut depth, &mut inside) {
                 return Ok(());
             }
         }
-        if self.step(8, &mut depth, &mut inside)? { Ok(()) } else { self.wrong() }
+        if self.step(&mut depth, &mut inside) { Ok(()) } else { self.wrong() }
     }
 
-    /// Goes on by so many bytes at least, one by one. Whether the end was among them.
-    fn step(
-        &mut self,
-        bytes: usize,
-        depth: &mut usize,
-        inside: &mut bool,
-    ) -> Result<bool, NotJson> {
-        let end = self.at + bytes;
+    /// Goes on by eight bytes at least, one by one. Whether the end was among them.
+    fn step(&mut self, depth: &mut usize, inside: &mut bool) -> bool {
+        let end = self.at + 8;
         while self.at < end {
-            let Some(byte) = self.text.get(self.at) else { return Ok(false) };
+            let Some(byte) = self.text.get(self.at) else { return false };
             self.at += 1;
             match byte {
                 b'"' => *inside = !*inside,
@@ -129,13 +124,13 @@ impl<'a> Scanner<'a> {
                 b'}' | b']' if !*inside => {
                     *depth -= 1;
                     if *depth == 0 {
-                        return Ok(true);
+                        return true;
                     }
                 }
                 _ => {}
             }
         }
-        Ok(false)
+        false
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
