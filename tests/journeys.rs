@@ -264,7 +264,7 @@ fn captures_feed_the_steps_that_follow() {
 #[test]
 fn loops_branches_and_choices_take_their_way() {
     let (world, server) = (World::new(), Server::new());
-    let steps = r#"
+    let steps = "
     - once: [ { get: /once, capture: { kept: { json: token } } } ]
     - loop: { times: 3 }
       do: [ { get: /times } ]
@@ -278,7 +278,7 @@ fn loops_branches_and_choices_take_their_way() {
         - { weight: 9, do: [ { get: /often } ] }
         - { weight: 1, do: [ { get: /seldom } ] }
         - { weight: 0, do: [ { get: /never } ] }
-"#;
+";
     let (ended, _, not) = run(&world, &scenario(&server, 10, steps));
     assert_eq!(not, 0, "{ended}");
     let counts = server.counts();

@@ -91,8 +91,9 @@ impl Preamble {
         }
     }
 
-    /// The path of `text`, which may be a whole URL of this target.
+    /// The path of `text`, which may be a whole URL of this target. A fragment is never sent.
     fn path<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let text = text.split('#').next().unwrap_or(text);
         if text.starts_with('/') && !text.starts_with("//") {
             return Some(text);
         }
@@ -275,6 +276,7 @@ mod tests {
         };
         assert_eq!(target("/a?b=c").as_deref(), Some("/a?b=c"));
         assert_eq!(target("http://shop:80/a").as_deref(), Some("/a"));
+        assert_eq!(target("/a?b#c").as_deref(), Some("/a?b"));
         assert_eq!(target("http://shop:80").as_deref(), Some("/"));
         for wrong in ["http://shop:8080/a", "http://evil/a", "//evil/a", "a", ""] {
             assert_eq!(target(wrong), None, "{wrong}");

@@ -1,19 +1,22 @@
 //! Journeys as written: what one user does, step by step.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::template::Text;
 
+mod capture;
 mod expect;
 mod think;
 
+pub use capture::{CaptureWritten, CssWritten, GroupWritten, PatternWritten};
 pub use expect::{
-    Bounds, ByteBounds, CaptureWritten, CssWritten, ExpectWritten, GroupWritten, Limits,
-    MatcherWritten, PatternWritten, Size, StatusWritten, Statuses, TimeBounds, Wanted, statuses,
+    Bounds, ByteBounds, ExpectWritten, Limits, MatcherWritten, Size, StatusWritten, Statuses,
+    TimeBounds, Wanted, statuses,
 };
 pub use think::{DrawnWritten, Length, LognormalWritten, ThinkWritten};
 
@@ -123,7 +126,7 @@ pub struct StepWritten {
     pub think: Option<ThinkWritten>,
     /// Parameters of the query; a list repeats its key.
     #[serde(default)]
-    #[schemars(with = "IndexMap<String, expect::Scalars>")]
+    #[schemars(with = "IndexMap<String, Scalars>")]
     pub query: IndexMap<String, serde_json::Value>,
     /// Headers of the request.
     #[serde(default)]
@@ -288,5 +291,26 @@ impl StepWritten {
             ("body", self.text.is_some()),
         ];
         bodies.into_iter().filter_map(|(key, written)| written.then_some(key)).collect()
+    }
+}
+
+/// One value or a list of values, as parameters of a query are written.
+#[derive(Clone, Copy, Debug)]
+enum Scalars {}
+
+impl JsonSchema for Scalars {
+    fn schema_name() -> Cow<'static, str> {
+        "Scalars".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "number", "boolean", "array"],
+            "items": { "type": ["string", "number", "boolean"] }
+        })
     }
 }

@@ -215,7 +215,26 @@ mod tests {
         }
     }
 
-    /// A random value, and every path in it.
+    #[test]
+    fn a_text_with_any_bytes_changed_never_panics() {
+        let mut random = Pcg64Mcg::seed_from_u64(3);
+        let paths = ["items[-1].tags[1]", "$['a.b']['c d']", "nothing"];
+        let paths = paths.map(|path| Path::parse(path).expect("a path"));
+        for _ in 0..3000 {
+            let mut text = SHOP.as_bytes().to_vec();
+            for _ in 0..random.random_range(1..4) {
+                let at = random.random_range(0..text.len());
+                text[at] = b"\"\\{}[],:0x\xff"[random.random_range(0..11)];
+            }
+            for path in &paths {
+                if let Ok(Some(raw)) = path.find(&text) {
+                    assert!(raw.text().len() <= 3 * text.len(), "{:?}", raw.len());
+                }
+            }
+        }
+    }
+
+    /// A random value.
     fn random(random: &mut Pcg64Mcg, depth: u32) -> Json {
         match random.random_range(0..if depth == 0 { 5 } else { 8 }) {
             0 => Json::Null,

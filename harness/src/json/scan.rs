@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use super::path::Step;
 use super::{NotJson, Raw};
 
@@ -53,19 +51,14 @@ impl<'a> Scanner<'a> {
         self.take(b'"')?;
         let begin = self.at;
         loop {
-            let Some(ahead) = memchr2(b'"', b'\\', &self.text[self.at..]) else {
-                self.at = self.text.len();
-                return self.wrong();
-            };
-            self.at += ahead;
-            if self.text[self.at] == b'"' {
-                self.at += 1;
-                return Ok(&self.text[begin..self.at - 1]);
-            }
-            self.at += 2;
-            if self.at > self.text.len() {
-                self.at = self.text.len();
-                return self.wrong();
+            self.at = find_end(self.text, self.at);
+            match self.text.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(&self.text[begin..self.at - 1]);
+                }
+                Some(_) => self.at = (self.at + 2).min(self.text.len()),
+                None => return self.wrong(),
             }
         }
     }
@@ -91,24 +84,53 @@ impl<'a> Scanner<'a> {
         Ok(Raw { bytes: &self.text[begin..self.at] })
     }
 
+    /// Passes over the list or object that begins here.
     fn skip_inside(&mut self) -> Result<(), NotJson> {
         let mut depth = 0_usize;
-        loop {
-            match self.text.get(self.at) {
-                Some(b'"') => {
-                    self.string()?;
-                    continue;
+        let mut inside = false;
+        while let Some(chunk) = self.text.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
+            let word = u64::from_le_bytes(*chunk);
+            if zeros(word ^ each(b'\\')) != 0 {
+                if self.step(&mut depth, &mut inside) {
+                    return Ok(());
                 }
-                Some(b'{' | b'[') => depth += 1,
-                Some(b'}' | b']') => depth -= 1,
-                Some(_) => {}
-                None => return self.wrong(),
+                continue;
             }
-            self.at += 1;
-            if depth == 0 {
+            let texts = within_texts(zeros(word ^ each(b'"')), inside);
+            let braces = word | each(b' ');
+            let opened = zeros(braces ^ each(b'{')) & !texts;
+            let closed = zeros(braces ^ each(b'}')) & !texts;
+            if count(closed) < depth {
+                depth = depth + count(opened) - count(closed);
+                inside = texts >> 63 == 1;
+                self.at += 8;
+            } else if self.step(&mut depth, &mut inside) {
                 return Ok(());
             }
         }
+        if self.step(&mut depth, &mut inside) { Ok(()) } else { self.wrong() }
+    }
+
+    /// Goes on by eight bytes at least, one by one. Whether the end was among them.
+    fn step(&mut self, depth: &mut usize, inside: &mut bool) -> bool {
+        let end = self.at + 8;
+        while self.at < end {
+            let Some(byte) = self.text.get(self.at) else { return false };
+            self.at += 1;
+            match byte {
+                b'"' => *inside = !*inside,
+                b'\\' if *inside => self.at += 1,
+                b'{' | b'[' if !*inside => *depth += 1,
+                b'}' | b']' if !*inside => {
+                    *depth -= 1;
+                    if *depth == 0 {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
@@ -228,6 +250,57 @@ impl<'a> Scanner<'a> {
             }
             members += 1;
         }
+    }
+}
+
+/// The same byte in each place of a word.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Marks the bytes of `word` that are zero with their highest bit.
+const fn zeros(word: u64) -> u64 {
+    let low = each(0x7f);
+    !(((word & low) + low) | word | low)
+}
+
+/// How many bytes are marked.
+const fn count(marks: u64) -> usize {
+    ((marks >> 7).wrapping_mul(each(1)) >> 56) as usize
+}
+
+/// From marked quotes, marks what lies in texts: each opening quote and all up to the closing one.
+/// `inside` says whether the word begins in a text.
+const fn within_texts(quotes: u64, inside: bool) -> u64 {
+    let mut texts = quotes;
+    texts ^= texts << 8;
+    texts ^= texts << 16;
+    texts ^= texts << 32;
+    if inside { texts ^ each(0x80) } else { texts }
+}
+
+/// Marks what ends a text or escapes its end.
+const fn ends_text(word: u64) -> u64 {
+    zeros(word ^ each(b'"')) | zeros(word ^ each(b'\\'))
+}
+
+/// The first place from `at` on that ends a text or escapes its end, eight bytes at a time; the end
+/// when there is none. Most texts are shorter than the call of a vectorised search is long.
+fn find_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let found = ends_text(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    // Zeros in the place of what is not there are never marked.
+    let rest = text.get(at..).unwrap_or_default();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    match ends_text(u64::from_le_bytes(last)) {
+        0 => text.len(),
+        found => at + found.trailing_zeros() as usize / 8,
     }
 }
 

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 /// RFC 3986 section 2.3: what stands for itself in every part of a URL.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What no path and no query may hold as it is; what divides them (`/`, `?`, `&`) is left alone.
+/// What no path and no query may hold as it is; what divides them (`/`, `?`, `&`, `#`) is left alone.
 const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -18,7 +18,6 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'`')
     .add(b'{')
     .add(b'}')
-    .add(b'#')
     .add(b'\\')
     .add(b'^')
     .add(b'|');
