@@ -154,25 +154,33 @@ fn a_curl_command_is_made_as_curl_would() {
 }
 
 #[test]
-#[ignore = "needs `journeys:` of a load profile"]
 fn targets_are_asked_in_turn() {
     let server = Server::start();
     let world = World::new();
-    let list = format!(
-        "GET {}\nX-Mark: 1\n\nDELETE {}\nX-Mark: 1\n\nPOST {}\nX-Mark: 1\n@body.txt\n",
-        server.url("/a"),
-        server.url("/b"),
-        server.url("/c"),
-    );
+    let target = |method, path| format!("{method} {}\nX-Mark: 1\n\n", server.url(path));
+    let list = [target("GET", "/a"), target("DELETE", "/b"), target("GET", "/a")].concat();
     world.write("targets", &list);
-    world.write("body.txt", "of the file");
     let ended = run(&world, &["--targets", "targets", "--rate", "30/s", "--for", "1s"]);
     let seen = server.seen("x-mark");
-    for line in ["GET /a", "DELETE /b", "POST /c"] {
-        assert_eq!(seen.iter().filter(|seen| seen.line == line).count(), 10, "{line}\n{ended}");
-    }
-    let posted = seen.iter().filter(|seen| seen.line == "POST /c");
-    assert!(posted.into_iter().all(|seen| seen.body == "of the file"));
+    let count = |line| seen.iter().filter(|seen| seen.line == line).count();
+    assert_eq!((count("GET /a"), count("DELETE /b")), (20, 10), "{ended}");
+}
+
+#[test]
+#[ignore = "needs `file:` of a step"]
+fn a_file_is_sent_as_it_is() {
+    let server = Server::start();
+    let world = World::new();
+    world.write("targets", &format!("POST {}\nX-Mark: 1\n@body.txt\n", server.url("/c")));
+    world.write("body.txt", "of the {{ file }}");
+    run(&world, &["--targets", "targets", "--rate", "3/s", "--for", "1s"]);
+    let url = server.url("/c");
+    let flags = ["--body-file", "body.txt", "-H", "X-Mark: 2", "--rate", "3/s", "--for", "1s"];
+    let again = [&["run", url.as_str(), "--out", "again"], flags.as_slice()].concat();
+    world.rehearsal(&again).exits_one_of(&[0, 3]);
+    let seen = server.seen("x-mark");
+    assert_eq!(seen.len(), 6);
+    assert!(seen.iter().all(|seen| seen.line == "POST /c" && seen.body == "of the {{ file }}"));
 }
 
 #[test]
@@ -185,7 +193,6 @@ fn a_list_of_one_target_is_loaded() {
 }
 
 #[test]
-#[ignore = "needs `constant-vus` and `shared-iterations`"]
 fn users_and_iterations_make_a_closed_model() {
     let server = Server::start();
     let world = World::new();

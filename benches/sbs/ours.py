@@ -97,12 +97,8 @@ class Run:
 
     def lateness(self, name):
         """The send lateness over the run, in seconds: `p50`, `p99` or `max`."""
-        for part in ("generator", "validity"):
-            for unit, factor in [("us", 1e-6), ("ms", 1e-3), ("seconds", 1.0)]:
-                value = self.summary[part].get(f"lateness_{name}_{unit}")
-                if value is not None:
-                    return value * factor
-        return None
+        lateness = self.summary["generator"].get("lateness")
+        return lateness[f"{name}_ms"] * 1e-3 if lateness else None
 
 
 def run(tools, text, core=None, sample_every=None, timeout=600):
