@@ -167,7 +167,6 @@ fn targets_are_asked_in_turn() {
 }
 
 #[test]
-#[ignore = "needs `file:` of a step"]
 fn a_file_is_sent_as_it_is() {
     let server = Server::start();
     let world = World::new();
@@ -230,7 +229,6 @@ fn holds_nowhere(path: &Path, secret: &str) {
 }
 
 #[test]
-#[ignore = "needs `{{ env.NAME }}`"]
 fn secrets_are_sent_and_held_by_no_record() {
     let server = Server::start();
     let world = World::new();
