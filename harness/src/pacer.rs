@@ -74,12 +74,13 @@ impl Timer {
     }
 
     /// Returns at the offset `due`, or at once when it is past. May be dropped while it waits.
-    pub async fn wait_until(&self, due: Duration) -> io::Result<()> {
+    /// Whether it had to wait.
+    pub async fn wait_until(&self, due: Duration) -> io::Result<bool> {
         if !self.set(due)? {
-            return Ok(());
+            return Ok(false);
         }
         self.timer.readable().await?.clear_ready();
-        Ok(())
+        Ok(true)
     }
 
     /// Sets the timer to `due`; `false` when that is past.

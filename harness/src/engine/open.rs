@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 
 use super::desk::Desk;
 use super::iteration;
@@ -14,6 +14,9 @@ use crate::plan::profile::{Drive, Open, Profile};
 
 /// Time between two looks at journeys that outlast their profile.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Journeys that are begun without a look at answers when the thread is behind its schedule.
+const IN_A_ROW: u32 = 32;
 
 /// Begins every journey of this thread when it is due; returns at the end of the run.
 pub(super) async fn arrive(desk: Rc<Desk>) -> io::Result<()> {
@@ -25,19 +28,25 @@ pub(super) async fn arrive(desk: Rc<Desk>) -> io::Result<()> {
     };
     let mut profiles: Vec<_> = plan.profiles.iter().enumerate().filter_map(open).collect();
     let timer = Timer::new(desk.brief.clock)?;
+    let mut in_a_row = 0;
     loop {
         let next = profiles.iter_mut().enumerate();
         let next = next.filter_map(|(at, (_, arrivals))| Some((arrivals.peek()?.0, at))).min();
         let Some((due, at)) = next else { break };
         let (place, arrivals) = &mut profiles[at];
         let Some((_, number)) = arrivals.next() else { break };
-        timer.wait_until(due).await?;
+        in_a_row = if timer.wait_until(due).await? { 0 } else { in_a_row + 1 };
+        if in_a_row >= IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
         if desk.stopped.get() {
             return Ok(());
         }
         begin(&desk, *place, due, number);
     }
-    timer.wait_until(plan.length()).await
+    timer.wait_until(plan.length()).await?;
+    Ok(())
 }
 
 /// Waits for the journeys of the profile `place`, and ends those that outlast its graceful stop.

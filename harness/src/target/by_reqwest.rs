@@ -50,12 +50,12 @@ pub(super) async fn ask(
 }
 
 fn request(client: &Client, origin: &str, wire: &Wire) -> Result<reqwest::RequestBuilder, Fault> {
-    let unfit = |_| Fault::failed(Cause::CheckFailed, "not a request that goose could send");
-    let method = Method::from_bytes(wire.method().as_bytes()).map_err(|_| unfit(()))?;
+    let unfit = || Fault::failed(Cause::CheckFailed, "not a request that goose could send");
+    let method = Method::from_bytes(wire.method().as_bytes()).map_err(|_| unfit())?;
     let mut headers = HeaderMap::new();
     for (name, value) in wire.headers() {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit(()))?;
-        headers.append(name, HeaderValue::from_str(value).map_err(|_| unfit(()))?);
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+        headers.append(name, HeaderValue::from_str(value).map_err(|_| unfit())?);
     }
     let url = format!("{origin}{}", wire.target());
     Ok(client.request(method, url).headers(headers).body(wire.body_bytes().to_vec()))

@@ -90,7 +90,6 @@ impl Line {
 
     /// What a client of goose must be built of to do what ours do.
     #[cfg(feature = "goose")]
-    #[must_use]
     pub fn foreign_client() -> reqwest::ClientBuilder {
         super::by_reqwest::builder()
     }
