@@ -54,7 +54,7 @@ struct Walk<'a> {
     done: Duration,
     bag: Bag,
     bytes: u64,
-    /// Whether a request was made.
+    /// Whether a request was sent.
     asked: bool,
 }
 
@@ -172,9 +172,9 @@ impl Walk<'_> {
         let (desk, due) = (self.desk, self.due);
         let mut wire = desk.wires.borrow_mut().pop().unwrap_or_default();
         let mut answer = desk.answers.borrow_mut().pop().unwrap_or_default();
-        self.asked = true;
         let exchange = match self.composed(request, &mut wire) {
             Ok(()) => {
+                self.asked = true;
                 desk.on_the_way(1);
                 let (connection, keep) = (&mut self.user.connection, request.want.keep());
                 let exchange = adapter::exchange(connection, &wire, keep, &mut answer, due).await;

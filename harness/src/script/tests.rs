@@ -305,3 +305,14 @@ fn what_is_wrong_with_data_is_told_with_its_place() {
         assert!(said.contains("test.yaml:5:"), "the place of {data}:\n{said}");
     }
 }
+
+#[test]
+fn constants_are_values_and_no_templates() {
+    let (_directory, read) = read("    [ { get: / } ]\n", "");
+    let mut read = read.expect("a scenario");
+    read.scenario.constants.insert("token".to_owned(), "{{ env.TOKEN }}".into());
+    read.scenario.constants.insert("a b".to_owned(), 1.into());
+    let problems = compile(&read).expect_err("two problems");
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(said, ["a constant is not a template", "`a b` cannot be the name of a constant"]);
+}
