@@ -70,15 +70,14 @@ pub struct Preamble {
 pub struct NotAPath(pub String);
 
 impl Preamble {
-    /// The `Host` header of `authority` and these further headers.
+    /// The `Host` header of `authority` and these further headers, whose names are in lower case.
     #[must_use]
-    pub fn new(authority: &str, secure: bool, further: &[(&str, String)]) -> Self {
-        let mut preamble = Self { authority: authority.to_owned(), secure, ..Self::default() };
-        for (name, value) in [("host", authority.to_owned())].iter().chain(further) {
-            preamble.headers.push(((*name).to_owned(), format!("{name}: {value}\r\n")));
-        }
-        preamble.lines = preamble.headers.iter().map(|(_, line)| line.as_str()).collect();
-        preamble
+    pub fn new(authority: &str, secure: bool, further: &[(&'static str, String)]) -> Self {
+        let line = |name: &str, value: &str| (name.to_owned(), format!("{name}: {value}\r\n"));
+        let mut headers = vec![line("host", authority)];
+        headers.extend(further.iter().map(|(name, value)| line(name, value)));
+        let lines = headers.iter().map(|(_, line)| line.as_str()).collect();
+        Self { authority: authority.to_owned(), secure, headers, lines }
     }
 
     fn write(&self, call: &Call, wire: &mut Wire) {

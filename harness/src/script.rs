@@ -152,8 +152,7 @@ struct Shared<'a> {
 pub fn compile(read: &Read) -> Result<Journeys, Vec<Problem>> {
     let mut problems = Vec::new();
     let tables = tables(read, &mut problems);
-    let constants = read.scenario.constants.iter();
-    let constants = constants.map(|(name, json)| (name.clone(), json_text(json))).collect();
+    let constants = constants(read, &mut problems);
     let mut shared = Shared {
         read,
         scope: Scope::new(constants, columns(&tables)),
@@ -174,6 +173,25 @@ pub fn compile(read: &Read) -> Result<Journeys, Vec<Problem>> {
     } else {
         Err(problems)
     }
+}
+
+/// The scenario's own constants: name and text.
+fn constants(read: &Read, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+    let mut constants = Vec::new();
+    for (name, json) in &read.scenario.constants {
+        let path = [Seg::from("let"), Seg::from(name.as_str())];
+        let text = json_text(json);
+        if !is_name(name) {
+            let message = format!("`{name}` cannot be the name of a constant");
+            problems.push(read.problem(&path, message, NAME));
+        }
+        if text.contains("{{") {
+            let expected = "a value without variables; the `let` of a step takes them";
+            problems.push(read.problem(&path, "a constant is not a template", expected));
+        }
+        constants.push((name.clone(), text));
+    }
+    constants
 }
 
 fn tables(read: &Read, problems: &mut Vec<Problem>) -> Vec<Table> {

@@ -49,7 +49,7 @@ async fn live(
         tokio::select! {
             biased;
             () = vu.repeat(user, &span) => {}
-            () = desk.pacer.wait_until(span.end + grace) => user.start_over(),
+            () = desk.pacer.wait_until(span.end + grace) => {}
         }
     }
     Ok(())
@@ -79,10 +79,10 @@ impl Vu<'_> {
             let scripts = &self.desk.brief.plan.scripts;
             let script = self.profile.journey(number);
             self.desk.recorder().begun(scripts[script].series, due, now.saturating_sub(due));
-            let has_data = iteration::walk(user, script, due, self.desk).await;
+            iteration::walk(user, script, due, self.desk).await;
             user.line.iteration_over();
             user.iterations += 1;
-            if !has_data {
+            if user.used_up {
                 // It would go on failing without a request, as fast as it can.
                 return;
             }

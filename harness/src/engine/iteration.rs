@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use rehearsal_reports::outcome::{Cause, Outcome};
 
 use super::desk::Desk;
-use super::user::{Bag, User};
+use super::user::User;
 use crate::answer::Answer;
 use crate::compose::{NotAPath, compose};
 use crate::judge::{Seen, explained, judge};
@@ -23,14 +23,13 @@ use crate::wire::Wire;
 /// The status by which a system says that it does not know the user.
 const UNAUTHORIZED: u16 = 401;
 
-/// Walks through the journey at `place`, which was due at `due`. Whether the user can make another
-/// one: not when its data is used up.
-pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &Desk) -> bool {
+/// Walks through the journey at `place`, which was due at `due`.
+pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &Desk) {
     let script = &desk.brief.plan.scripts[place];
-    let bag = user.pack(place, script);
-    let mut walk = Walk { user, desk, place, due, done: due, bag, bytes: 0, asked: false };
+    user.prepare(place, script);
+    let mut walk = Walk { user, desk, place, due, done: due, bytes: 0, asked: false };
     let drawn = walk.draw(script);
-    let has_data = drawn.is_ok();
+    walk.user.used_up = drawn.is_err();
     let verdict = match drawn {
         Ok(()) => walk.steps(script).await,
         Err(miss) => Err(miss),
@@ -39,8 +38,7 @@ pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &De
         // A journey that asks for nothing must not keep others of this thread from their turn.
         tokio::task::yield_now().await;
     }
-    walk.finish(script, due, (has_data, verdict));
-    has_data
+    walk.finish(script, due, &verdict);
 }
 
 struct Walk<'a> {
@@ -51,9 +49,8 @@ struct Walk<'a> {
     due: Duration,
     /// When the last request ended.
     done: Duration,
-    bag: Bag,
     bytes: u64,
-    /// Whether a request was made.
+    /// Whether a request was sent.
     asked: bool,
 }
 
@@ -85,7 +82,7 @@ impl Walk<'_> {
                 ));
             };
             for (column, slot) in &draw.cells {
-                self.bag.slots[*slot].push_str(table.cell(row, *column));
+                self.user.slots[self.place][*slot].push_str(table.cell(row, *column));
             }
         }
         Ok(())
@@ -95,7 +92,7 @@ impl Walk<'_> {
     fn with<T>(&mut self, work: impl FnOnce(&mut Values<'_>) -> T) -> T {
         let turn = (self.user.number, self.user.iterations);
         let mut pad = self.desk.pad.borrow_mut();
-        let slots = &mut self.bag.slots;
+        let slots = &mut self.user.slots[self.place];
         work(&mut values(self.desk, turn, &mut self.user.random, slots, &mut pad))
     }
 
@@ -128,7 +125,7 @@ impl Walk<'_> {
                 }
                 Step::Choose { doors } => at = self.door(doors).unwrap_or(at),
                 Step::Goto(to) => at = *to,
-                Step::Begin { lap } => self.bag.laps[*lap] = 0,
+                Step::Begin { lap } => self.user.laps[*lap] = 0,
                 Step::Round { lap, rounds, past } => {
                     if !self.goes_round(*lap, rounds)? {
                         at = *past;
@@ -148,7 +145,7 @@ impl Walk<'_> {
 
     /// Whether a loop goes round once more.
     fn goes_round(&mut self, lap: usize, rounds: &Rounds) -> Result<bool, Miss> {
-        let before = self.bag.laps[lap];
+        let before = self.user.laps[lap];
         match rounds {
             Rounds::Times(times) if before >= *times => return Ok(false),
             Rounds::Times(_) => {}
@@ -162,7 +159,7 @@ impl Walk<'_> {
                 }
             }
         }
-        self.bag.laps[lap] = before + 1;
+        self.user.laps[lap] = before + 1;
         Ok(true)
     }
 
@@ -170,9 +167,9 @@ impl Walk<'_> {
         let (desk, due) = (self.desk, self.due);
         let mut wire = desk.wires.borrow_mut().pop().unwrap_or_default();
         let mut answer = desk.answers.borrow_mut().pop().unwrap_or_default();
-        self.asked = true;
         let exchange = match self.composed(request, &mut wire) {
             Ok(()) => {
+                self.asked = true;
                 let _on_the_way = desk.on_the_way();
                 let (line, keep) = (&mut self.user.line, request.want.keep());
                 desk.client.exchange(line, &wire, keep, &mut answer).await
@@ -222,7 +219,8 @@ impl Walk<'_> {
         user.cookies.expire(self.due);
         let mut pad = desk.pad.borrow_mut();
         let turn = (user.number, user.iterations);
-        let mut values = values(desk, turn, &mut user.random, &mut self.bag.slots, &mut pad);
+        let slots = &mut user.slots[self.place];
+        let mut values = values(desk, turn, &mut user.random, slots, &mut pad);
         compose(&request.call, &desk.preamble, &mut values, &user.cookies, wire)
     }
 
@@ -280,7 +278,7 @@ impl Walk<'_> {
         }
         let mut pad = desk.pad.borrow_mut();
         let turn = (user.number, user.iterations);
-        let slots = &mut self.bag.slots;
+        let slots = &mut user.slots[self.place];
         let mut values = values(desk, turn, &mut user.random, slots, &mut pad);
         let judged = if good {
             let service = exchange.done.saturating_sub(exchange.sent.unwrap_or_default());
@@ -293,7 +291,7 @@ impl Walk<'_> {
         judged.map_err(|wrong| failed(wrong.cause, wrong.message))
     }
 
-    fn finish(self, script: &Script, due: Duration, (has_data, verdict): (bool, Result<(), Miss>)) {
+    fn finish(self, script: &Script, due: Duration, verdict: &Result<(), Miss>) {
         let sample = Sample {
             series: script.series,
             user: self.user.number,
@@ -308,13 +306,12 @@ impl Walk<'_> {
             served_by: None,
             verdict: verdict.as_ref().copied(),
         };
-        if has_data {
-            self.desk.recorder().walked(&sample);
-        } else {
+        if self.user.used_up {
             // No request tells of this failure, so the journey does.
             self.desk.recorder().ended(&sample);
+        } else {
+            self.desk.recorder().walked(&sample);
         }
-        self.user.unpack(self.place, self.bag);
     }
 }
 

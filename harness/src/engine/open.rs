@@ -92,8 +92,8 @@ async fn walk(desk: Rc<Desk>, mut user: User, (place, script): (usize, usize), d
     let cut = &desk.cut[place];
     tokio::select! {
         biased;
-        _ = iteration::walk(&mut user, script, due, &desk) => {}
-        () = cut.notified() => user.start_over(),
+        () = iteration::walk(&mut user, script, due, &desk) => {}
+        () = cut.notified() => {}
     }
     user.line.iteration_over();
     user.iterations += 1;

@@ -24,20 +24,13 @@ pub(crate) struct User {
     pub(crate) done: Vec<Vec<bool>>,
     /// The variables of its journeys, by journey and slot: buffers that are used again, and what
     /// `once` blocks have set.
-    slots: Vec<Vec<String>>,
-    /// Rounds of the loops of the journey that it is on.
-    laps: Vec<u32>,
+    pub(crate) slots: Vec<Vec<String>>,
+    /// Rounds so far of the loops of the journey that it is on.
+    pub(crate) laps: Vec<u32>,
+    /// Whether its last journey found no row of data left, as the next one of the kind will.
+    pub(crate) used_up: bool,
     /// Where its random values come from.
     pub(crate) random: Pcg64Mcg,
-}
-
-/// What a user takes on the way through one journey.
-#[derive(Debug, Default)]
-pub(crate) struct Bag {
-    /// The variables, by slot.
-    pub(crate) slots: Vec<String>,
-    /// Rounds so far of each loop.
-    pub(crate) laps: Vec<u32>,
 }
 
 impl User {
@@ -54,30 +47,23 @@ impl User {
             done: plan.scripts.iter().map(|script| vec![false; script.onces]).collect(),
             slots: vec![Vec::new(); plan.scripts.len()],
             laps: Vec::new(),
+            used_up: false,
             random: Pcg64Mcg::seed_from_u64(derived(run, "user", number as usize)),
         }
     }
 
-    /// What it takes on its way through `script`, the journey at `place`: its variables are empty
-    /// but for those that it keeps.
-    pub(crate) fn pack(&mut self, place: usize, script: &Script) -> Bag {
-        let mut slots = std::mem::take(&mut self.slots[place]);
+    /// Makes ready for `script`, the journey at `place`: its variables are empty but for those that
+    /// it keeps. They stay with the user, for a walk may be cut off.
+    pub(crate) fn prepare(&mut self, place: usize, script: &Script) {
+        let slots = &mut self.slots[place];
         slots.resize_with(script.slots, String::new);
         for (slot, text) in slots.iter_mut().enumerate() {
             if !script.keeps.contains(&slot) {
                 text.clear();
             }
         }
-        let mut laps = std::mem::take(&mut self.laps);
-        laps.clear();
-        laps.resize(script.laps, 0);
-        Bag { slots, laps }
-    }
-
-    /// Takes back what it had on its way.
-    pub(crate) fn unpack(&mut self, place: usize, bag: Bag) {
-        self.slots[place] = bag.slots;
-        self.laps = bag.laps;
+        self.laps.clear();
+        self.laps.resize(script.laps, 0);
     }
 
     /// Forgets that anything was done once: the session it led to is gone.

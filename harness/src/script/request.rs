@@ -35,7 +35,10 @@ impl<'a> Compiler<'a, '_> {
         let place = at(path, &[key.as_str().into()]);
         let target = self.own_path(target, &place);
         let cut = target.split('?').next().unwrap_or(target);
-        let name = step.name.clone().unwrap_or_else(|| format!("{method} {cut}"));
+        let name = match &step.name {
+            Some(name) => self.name(name, &at(path, &["name".into()])),
+            None => format!("{method} {cut}"),
+        };
         let series = self.unique_series(name);
         let mut call = Call {
             method,
@@ -50,6 +53,15 @@ impl<'a> Compiler<'a, '_> {
         call.body = self.body(step, path, &mut call);
         let want = self.want(step, path);
         Request { series, call, want }
+    }
+
+    /// A step's name, which is the same for all users; constants may stand in it.
+    fn name(&mut self, text: &str, path: &[Seg]) -> String {
+        if let Some(name) = self.template(text, path).constant() {
+            return name.to_owned();
+        }
+        self.problem(path, "a name is the same for all users", "constants of the scenario only");
+        text.to_owned()
     }
 
     /// The path of `target`, which may be a whole URL of the system under test.

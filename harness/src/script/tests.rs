@@ -220,6 +220,7 @@ fn data_and_secrets_are_bound_by_name() {
 
 /// Steps that are wrong, and what is said of each.
 const WRONG: &[(&str, &[&str])] = &[
+    ("{ get: /, name: 'n {{ user }}' }", &["a name is the same for all users"]),
     ("{ get: /, post: / }", &["a step does one thing, and this one does 2"]),
     ("{ name: x }", &["this one does 0", "`choose`, `think`"]),
     ("{ get: a }", &["`a` does not begin with `/`"]),
@@ -304,4 +305,24 @@ fn what_is_wrong_with_data_is_told_with_its_place() {
         }
         assert!(said.contains("test.yaml:5:"), "the place of {data}:\n{said}");
     }
+}
+
+#[test]
+fn constants_are_values_and_no_templates() {
+    let (_directory, read) = read("    [ { get: / } ]\n", "");
+    let mut read = read.expect("a scenario");
+    read.scenario.constants.insert("token".to_owned(), "{{ env.TOKEN }}".into());
+    read.scenario.constants.insert("a b".to_owned(), 1.into());
+    let problems = compile(&read).expect_err("two problems");
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(said, ["a constant is not a template", "`a b` cannot be the name of a constant"]);
+}
+
+#[test]
+fn a_step_is_named_by_its_own_name_or_by_what_it_asks_for() {
+    let journey = "    - { get: '/a/{{ user }}?b=c' }\n    - { get: '/a/{{ user }}' }\n    \
+        - { post: /, name: 'order in the {{ shop }}' }\n";
+    let names = compiled(journey, "").series.into_iter().filter_map(|series| series.step);
+    let wanted = ["GET /a/{{ user }}", "GET /a/{{ user }} (2)", "order in the north"];
+    assert_eq!(names.collect::<Vec<_>>(), wanted);
 }
