@@ -198,7 +198,7 @@ fn users_and_iterations_make_a_closed_model() {
     let world = World::new();
     let url = server.url("/");
     let ended =
-        run(&world, &[&url, "-H", "X-Mark: 1", "--vus", "2", "--iterations", "50", "--for", "20s"]);
+        run(&world, &[&url, "-H", "X-Mark: 1", "--vus", "2", "--iterations", "50", "--for", "2s"]);
     assert_eq!(server.seen("x-mark").len(), 50, "{ended}");
 }
 

@@ -90,7 +90,7 @@ def rehearsal():
 
 
 class Tools:
-    """Programs by name; each is looked for once. `missing` are those that cannot be had."""
+    """Programs by name; each is looked for once."""
 
     FINDERS = {
         **{name: (lambda name=name: debian(name)) for name in DEBIAN},
@@ -112,7 +112,6 @@ class Tools:
     def __init__(self, only=None):
         self.only = only
         self.found = {}
-        self.missing = []
 
     def get(self, name):
         """The program `name`, or None."""
@@ -121,7 +120,6 @@ class Tools:
             self.found[name] = self.FINDERS[name]()
             if self.found[name] is None:
                 say(f"  {name} cannot be had and is left out")
-                self.missing.append(name)
         return self.found[name]
 
     def wanted(self, name):
