@@ -132,10 +132,12 @@ class Tools:
             return locked_version(HERE / "peers" / name / "Cargo.toml", name)
         if name == "hey":
             return first_line(["dpkg-query", "-W", "-f", "hey ${Version}", "hey"])
-        return first_line([self.get(name), *self.VERSIONS.get(name, ["--version"])])
+        said = first_line([self.get(name), *self.VERSIONS.get(name, ["--version"])])
+        # Neither whose it is nor where it lies.
+        return said.split(" Copyright")[0].split(" from ")[0]
 
 
 def locked_version(manifest, name):
     """The version that a manifest asks for."""
     lines = [line for line in manifest.read_text().splitlines() if line.startswith(f"{name} =")]
-    return lines[0].replace('"', "") if lines else name
+    return lines[0].replace('"', "").replace(" =", "") if lines else name
