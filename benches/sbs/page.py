@@ -58,8 +58,31 @@ def replaced(text, name, section):
     return f"{text.rstrip()}\n\n{block}\n"
 
 
+def losses(text):
+    """The section that lists where we lose: bars that are not met, and who is ahead of us."""
+    found, title = [], ""
+    for line in text.split("<!-- begin losses -->")[0].splitlines() + after(text):
+        if line.startswith("## "):
+            title = line[3:]
+        elif line.endswith("| **NOT met** |"):
+            bar, measured = line.strip("| ").split(" | ")[:2]
+            found.append(f"- {title}: {bar}; measured {measured}")
+        elif re.match(r"(Cheaper|Smaller) than we are: ", line):
+            found.append(f"- {title}: {line[0].lower()}{line[1:]}")
+    listed = "\n".join(found) or "Nowhere, on this machine and in what is measured here."
+    return f"## Where we lose\n\n{listed}"
+
+
+def after(text):
+    """The lines behind the section of losses."""
+    return text.split("<!-- end losses -->")[1].splitlines() if "<!-- end losses -->" in text else []
+
+
 def write(path, name, section):
-    """Replaces the section `name` of the page at `path`."""
+    """Replaces the section `name` of the page at `path`, and the list of losses, which comes first."""
     path = Path(path)
     text = path.read_text() if path.exists() else HEAD
-    path.write_text(replaced(text, name, section))
+    if "<!-- begin losses -->" not in text:
+        text = replaced(text, "losses", "")
+    text = replaced(text, name, section)
+    path.write_text(replaced(text, "losses", losses(text)))

@@ -35,6 +35,15 @@ def pages():
     assert page.table(["a"], [["x|y"]]) == "| a |\n|---|\n| x\\|y |"
     bars = [page.Bar.at_most("w", 2, 1, "2"), page.Bar.at_least("w", 2, 1, "2"), page.Bar.at_most("w", None, 1, "")]
     assert [bar.row()[2] for bar in bars] == ["**NOT met**", "met", "not measured"]
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "page.md"
+        section = f"## A\n\n{page.bars(bars)}\n\nCheaper than we are: x."
+        for _ in range(2):
+            page.write(file, "a", section)
+        text = file.read_text()
+    assert text.count("## Where we lose") == text.count("## A") == 1, text
+    assert "- A: w; measured 2\n- A: cheaper than we are: x." in text, text
+    assert text.index("## Where we lose") < text.index("## A"), text
 
 
 def stalled(rate, seconds, numbered):

@@ -80,6 +80,7 @@ class Nginx:
     def __init__(self, core):
         self.directory = tempfile.TemporaryDirectory()
         self.port, self.tls_port = free_ports(2)
+        self.asked = 0
         self.url = f"http://127.0.0.1:{self.port}/"
         self.tls_url = f"https://127.0.0.1:{self.tls_port}/"
         place = Path(self.directory.name)
@@ -95,7 +96,6 @@ class Nginx:
         self.process = subprocess.Popen(process.pinned(core, [nginx, "-c", str(file)]),
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.await_ready()
-        self.worker = process.children(self.process.pid)[0]
 
     def await_ready(self):
         """Waits until it answers."""
@@ -115,12 +115,8 @@ class Nginx:
         connection.request("GET", "/bench-status")
         text = connection.getresponse().read().decode()
         connection.close()
-        self.asked = getattr(self, "asked", 0) + 1
+        self.asked += 1
         return int(text.splitlines()[2].split()[2]) - self.asked
-
-    def cpu(self):
-        """CPU seconds of its worker so far."""
-        return process.cpu_of(self.worker)
 
     def stop(self):
         """Ends it."""

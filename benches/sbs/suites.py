@@ -4,12 +4,13 @@ import re
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 from . import ours, peers, process, truth as truths
 from .numbers import median, ratio, show, spread
 from .page import Bar, bars, table
 from .servers import Counterpart, Nginx
-from .tools import ROOT, say
+from .tools import HERE, ROOT, say
 
 # As wrk's and our own figures have always been taken: what fits the caches of both sides.
 USERS = 64
@@ -18,6 +19,9 @@ USERS = 64
 OPEN_USERS = 50
 
 OURS = "**rehearsal**"
+
+# The same without emphasis.
+OURS_PLAIN = "rehearsal"
 
 
 class Bench:
@@ -29,12 +33,26 @@ class Bench:
         self.seconds = seconds
         cores = process.cores()
         self.server_core, self.own_core = cores[0], cores[-1]
+        self.begin()
+
+    def begin(self):
+        """Forgets what belongs to the suite before."""
+        self.commands, self.used, self.lacking = {}, ["rehearsal", "nginx"], []
 
     def peers(self, names):
         """Those of `names` that are wanted and can be had, with their programs."""
-        wanted = [name for name in names if self.tools.wanted(peers.PROGRAM.get(name, name))]
-        programs = [(name, self.tools.get(peers.PROGRAM.get(name, name))) for name in wanted]
-        return [(name, program) for name, program in programs if program]
+        found = []
+        for name in names:
+            tool = peers.PROGRAM.get(name, name)
+            if not self.tools.wanted(tool):
+                continue
+            program = self.tools.get(tool)
+            noted = self.used if program else self.lacking
+            if tool not in noted:
+                noted.append(tool)
+            if program:
+                found.append((name, program))
+        return found
 
     def interleaved(self, contestants):
         """Runs each of {name: function} once a round, in turn; their results by name.
@@ -51,8 +69,17 @@ class Bench:
                 time.sleep(0.3)
         return results
 
+    def ours(self, text, **how):
+        """Runs a scenario of ours, on the generator's core."""
+        self.commands.setdefault(f"{OURS_PLAIN} run scenario.yaml", text)
+        return ours.run(self.tools, text, core=self.own_core, **how)
+
     def job(self, job, core):
         """Runs a peer's job; its cost and what it says."""
+        variables = [f"{name}={value}" for name, value in job.env.items()]
+        name, *words = [word.replace(f"{HERE}/", "") for word in job.argv]
+        command = " ".join([*variables, Path(name).name, *words])
+        self.commands.setdefault(Path(name).name, command)
         with tempfile.TemporaryDirectory() as directory:
             cost = process.run(self.tools.get("counterpart"), job.argv, core=core, env=job.env,
                                cwd=directory)
@@ -67,8 +94,8 @@ class Bench:
 
 def left_out(bench):
     """The peers that could not be had, by name."""
-    names = [name for name in bench.tools.missing if name not in ("counterpart", "rehearsal")]
-    return f"\n\nCould not be installed, and left out: {', '.join(names)}." if names else ""
+    names = ", ".join(bench.lacking)
+    return f"\n\nCould not be installed, and left out: {names}." if names else ""
 
 
 # --- closed, tls, journey -------------------------------------------------------------------------
@@ -84,9 +111,9 @@ def cost_of_peer(bench, nginx, name, program, url, core):
             "rate": requests / bench.seconds, "peak": cost.peak}
 
 
-def cost_of_ours(bench, text, core):
+def cost_of_ours(bench, text):
     """One closed run of ours, the generation phase apart from the whole process."""
-    run = ours.run(bench.tools, text, core=core)
+    run = bench.ours(text)
     return {"cpu": run.cpu / run.requests, "whole": run.cost.cpu / run.requests,
             "rate": run.requests / bench.seconds, "peak": run.cost.peak, "bad": bad(run)}
 
@@ -108,6 +135,19 @@ def closed_table(results, base):
                      spread([result["rate"] for result in of], 4),
                      show(median([result["peak"] / 1e6 for result in of]))])
     return table(["tool", "CPU µs/request", f"x {base}", "whole process", "requests/s", "peak MB"], rows)
+
+
+def cheaper(results):
+    """Who needs less CPU a request than we do."""
+    return ahead({name: median([result["cpu"] for result in of]) for name, of in results.items()},
+                 "Cheaper than we are")
+
+
+def ahead(values, words):
+    """A sentence that names who has a smaller value than ours."""
+    names = [name for name, value in values.items()
+             if OURS in values and name != OURS and value is not None and value < values[OURS]]
+    return f"\n\n{words}: {', '.join(names)}." if names else ""
 
 
 def ratio_bar(results, peer, limit, what):
@@ -136,8 +176,7 @@ def closed_suite(bench, names, url_of, limits, what):
         nginx = Nginx(core)
         try:
             url = url_of(nginx)
-            contestants = {OURS: lambda: cost_of_ours(
-                bench, ours.closed(url, bench.seconds, USERS), bench.own_core)}
+            contestants = {OURS: lambda: cost_of_ours(bench, ours.closed(url, bench.seconds, USERS))}
             for name, program in bench.peers(names):
                 contestants[name] = lambda name=name, program=program: cost_of_peer(
                     bench, nginx, name, program, url, bench.own_core)
@@ -151,7 +190,7 @@ def closed_suite(bench, names, url_of, limits, what):
 Generator and nginx on the same core, the arrangement whose ratios hold on shared machines
 ({bench.rounds} rounds of {bench.seconds} s; of ours {not_ok} requests were not ok):
 
-{closed_table(same, "wrk")}
+{closed_table(same, "wrk")}{cheaper(same)}
 
 A core each; these rates swing with how near the host puts the two cores to each other:
 
@@ -163,7 +202,7 @@ def journey(bench):
     nginx = Nginx(bench.own_core)
     try:
         contestants = {OURS: lambda: cost_of_ours(
-            bench, ours.closed(nginx.url, bench.seconds, USERS, ours.JOURNEY), bench.own_core)}
+            bench, ours.closed(nginx.url, bench.seconds, USERS, ours.JOURNEY))}
 
         def of_k6(program):
             before = nginx.requests()
@@ -185,7 +224,7 @@ Log in, list, order, look: four requests with two captures, a header from one, a
 each; {USERS} users, generator and nginx on the same core ({bench.rounds} rounds of {bench.seconds} s; of ours
 {not_ok} requests were not ok).
 
-{closed_table(results, "k6")}""" + left_out(bench)
+{closed_table(results, "k6")}{cheaper(results)}""" + left_out(bench)
 
 
 # --- open -----------------------------------------------------------------------------------------
@@ -205,7 +244,7 @@ def open_of_peer(bench, nginx, name, program, rate):
 def open_of_ours(bench, url, rate, users=None):
     """One run of ours at a rate."""
     text = ours.opened(url, bench.seconds, rate, users or max(OPEN_USERS, rate // 20))
-    run = ours.run(bench.tools, text, core=bench.own_core)
+    run = bench.ours(text)
     return {"achieved": run.summary["requests"]["ok"] / bench.seconds / rate,
             "share": run.cpu / bench.seconds, "latency": run.latency(),
             "late": {name: run.lateness(name) for name in ("p50", "p99")}}
@@ -311,7 +350,7 @@ def truth_contest_of_ours(bench, mode, rate):
     """Ours: where failures are fast, what was ok is told apart from them."""
     def contest(url):
         text = ours.opened(url, TRUTH_SECONDS, rate, held_users(rate), numbered=True)
-        run = ours.run(bench.tools, text, core=bench.own_core)
+        run = bench.ours(text)
         return run.latency("ok" if mode == "fail" else "all"), run.requests - run.summary["requests"]["ok"]
     return contest
 
@@ -405,7 +444,7 @@ def memory(bench):
     url = nginx.url
     try:
         def ours_with(text):
-            run = ours.run(bench.tools, text, core=bench.own_core, sample_every=0.2)
+            run = bench.ours(text, sample_every=0.2)
             return {"peak": run.cost.peak, "rate": run.requests / seconds}
 
         def of(job):
@@ -435,12 +474,14 @@ def memory(bench):
     rows = [[name, show(median([it["peak"] / 1e6 for it in of])),
              show(median([it["peak"] / 1e3 / MANY for it in of])), show(median([it["rate"] for it in of]))]
             for name, of in results.items() if of]
-    peak = median([it["peak"] / 1e6 for it in results[held]])
+    peaks = {name: median([it["peak"] / 1e6 for it in of]) for name, of in results.items() if of}
+    peak = peaks.get(held)
+    smaller = ahead({OURS if name == held else name: value for name, value in peaks.items()}, "Smaller than we are")
     return f"""{bars([Bar.at_most("10,000 connections held: at most 60 MB resident", peak, 60, f"{show(peak)} MB")])}
 
 The peak of the process, {bench.rounds} rounds of {seconds} s; KB is that peak over 10,000.
 
-{table(["tool", "peak MB", "KB each", "requests/s"], rows)}""" + left_out(bench)
+{table(["tool", "peak MB", "KB each", "requests/s"], rows)}""" + smaller + left_out(bench)
 
 
 def recording(bench):
@@ -462,7 +503,7 @@ def soak(bench, seconds):
     nginx = Nginx(bench.server_core)
     try:
         text = ours.opened(nginx.url, seconds, 10_000, 500)
-        run = ours.run(bench.tools, text, core=bench.own_core, sample_every=1, timeout=seconds + 600)
+        run = bench.ours(text, sample_every=1, timeout=seconds + 600)
     finally:
         nginx.stop()
     samples = [bytes_ for at, bytes_ in run.cost.samples if at <= seconds]

@@ -90,7 +90,7 @@ def rehearsal():
 
 
 class Tools:
-    """Programs by name; each is looked for once. `missing` are those that cannot be had."""
+    """Programs by name; each is looked for once."""
 
     FINDERS = {
         **{name: (lambda name=name: debian(name)) for name in DEBIAN},
@@ -112,7 +112,6 @@ class Tools:
     def __init__(self, only=None):
         self.only = only
         self.found = {}
-        self.missing = []
 
     def get(self, name):
         """The program `name`, or None."""
@@ -121,7 +120,6 @@ class Tools:
             self.found[name] = self.FINDERS[name]()
             if self.found[name] is None:
                 say(f"  {name} cannot be had and is left out")
-                self.missing.append(name)
         return self.found[name]
 
     def wanted(self, name):
@@ -134,10 +132,12 @@ class Tools:
             return locked_version(HERE / "peers" / name / "Cargo.toml", name)
         if name == "hey":
             return first_line(["dpkg-query", "-W", "-f", "hey ${Version}", "hey"])
-        return first_line([self.get(name), *self.VERSIONS.get(name, ["--version"])])
+        said = first_line([self.get(name), *self.VERSIONS.get(name, ["--version"])])
+        # Neither whose it is nor where it lies.
+        return said.split(" Copyright")[0].split(" from ")[0]
 
 
 def locked_version(manifest, name):
     """The version that a manifest asks for."""
     lines = [line for line in manifest.read_text().splitlines() if line.startswith(f"{name} =")]
-    return lines[0].replace('"', "") if lines else name
+    return lines[0].replace('"', "").replace(" =", "") if lines else name

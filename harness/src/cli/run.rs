@@ -18,8 +18,6 @@ use crate::stop::{self, Reason, Stopper};
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
-    #[command(flatten)]
-    subject: Subject,
     /// The run directory [default: runs/NAME/ID]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -29,6 +27,9 @@ pub(super) struct RunArgs {
     /// The language of the reports: en or ko
     #[arg(long, default_value = "en")]
     lang: Lang,
+    // Last: the heading of its flags goes on for what follows.
+    #[command(flatten)]
+    subject: Subject,
 }
 
 pub(super) fn main(args: RunArgs) -> Exit {

@@ -4,15 +4,21 @@
 //! over, and any other is an error that names it: a request that is silently another one would be
 //! measured in vain.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::url::Url;
-use super::words::{quoted, split};
+use super::words::split;
 use super::{Asked, Body, Content, Files, Part, QuickError, Request, known_method};
+
+mod data;
+mod show;
+
+use data::{no_field, one_datum, part};
+pub(super) use show::show;
 
 /// How many redirects curl follows with `-L`.
 const REDIRECTS: u32 = 50;
@@ -312,144 +318,10 @@ fn default_header(request: &mut Request, name: &str, value: &str) {
     }
 }
 
-/// What one option adds to the body.
-fn one_datum(id: &str, value: &str, files: Files<'_>) -> Result<String, QuickError> {
-    match (id, value.strip_prefix('@')) {
-        ("data_urlencode", _) => encoded(value, files),
-        ("data_raw", _) | (_, None) => Ok(value.to_owned()),
-        // Data from a file lose their line ends, as with curl; JSON and binary data do not.
-        ("data", Some(path)) => Ok(text_of(path, files)?.replace(['\r', '\n', '\0'], "")),
-        (_, Some(path)) => text_of(path, files),
-    }
-}
-
-/// `--data-urlencode`: `text`, `=text`, `name=text`, `@file` or `name@file`.
-fn encoded(value: &str, files: Files<'_>) -> Result<String, QuickError> {
-    let encode =
-        |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
-    let cut = value.find(['=', '@']);
-    let Some(cut) = cut else { return Ok(encode(value)) };
-    let (name, text) = (&value[..cut], &value[cut + 1..]);
-    let text = if value[cut..].starts_with('@') { text_of(text, files)? } else { text.to_owned() };
-    let joint = if name.is_empty() { "" } else { "=" };
-    Ok(format!("{name}{joint}{}", encode(&text)))
-}
-
-fn text_of(path: &str, files: Files<'_>) -> Result<String, QuickError> {
-    if path == "-" {
-        let help = "name a file: the run may read it more than once";
-        return Err(QuickError::new("standard input is not read for a body", help));
-    }
-    let bytes = files(Path::new(path)).map_err(|error| {
-        QuickError::new(format!("cannot read `{path}`: {error}"), "correct the name behind the `@`")
-    })?;
-    String::from_utf8(bytes).map_err(|_| {
-        QuickError::new(format!("`{path}` is not a text"), "send it with `--data-binary @FILE`")
-    })
-}
-
-/// `name=text`, `name=@file;type=..;filename=..` or `name=<file`.
-fn part(field: &str, files: Files<'_>) -> Result<Part, QuickError> {
-    let (name, value) = field.split_once('=').ok_or_else(|| no_field(field))?;
-    let mut settings = value.split(';');
-    let begin = settings.next().unwrap_or("");
-    let mut media_type = None;
-    let mut file_name = None;
-    let mut rest = String::new();
-    for setting in settings {
-        match setting.trim().split_once('=') {
-            Some(("type", text)) => media_type = Some(text.to_owned()),
-            Some(("filename", text)) => file_name = Some(text.trim_matches('"').to_owned()),
-            // A `;` that begins no setting belongs to the text.
-            _ => {
-                rest.push(';');
-                rest.push_str(setting);
-            }
-        }
-    }
-    let content = if let Some(path) = begin.strip_prefix('@') {
-        Content::File(PathBuf::from(path), file_name)
-    } else if let Some(path) = begin.strip_prefix('<') {
-        Content::Text(text_of(path, files)?)
-    } else {
-        Content::Text(format!("{begin}{rest}"))
-    };
-    Ok(Part { name: name.to_owned(), content, media_type })
-}
-
-fn no_field(field: &str) -> QuickError {
-    QuickError::new(format!("`{field}` is no field of a form"), "write it as `name=value`")
-}
-
-/// The command that [`read`] reads as `asked`, whose one request it is.
-pub(super) fn show(asked: &Asked) -> String {
-    let Some(request) = asked.requests.first() else { return String::new() };
-    let mut words = vec!["curl".to_owned(), "-X".to_owned(), request.method.clone()];
-    let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
-    for (name, value) in &request.headers {
-        let line = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
-        add("-H", line);
-    }
-    if let Some((user, password)) = &request.user {
-        add("-u", format!("{user}:{password}"));
-    }
-    match &request.body {
-        Body::Empty => {}
-        Body::Text(text) => add("--data-raw", text.clone()),
-        Body::File(path) => add("--data-binary", format!("@{}", path.display())),
-        Body::Parts(parts) => {
-            for part in parts {
-                let (option, value) = shown_part(part);
-                add(option, value);
-            }
-        }
-    }
-    let transport = &asked.transport;
-    let as_seconds = |limit: Duration| limit.as_secs_f64().to_string();
-    for (option, value) in [
-        ("-m", transport.total.map(as_seconds)),
-        ("--connect-timeout", transport.connect.map(as_seconds)),
-        ("--max-redirs", transport.redirects.map(|most| most.to_string())),
-    ] {
-        if let Some(value) = value {
-            add(option, value);
-        }
-    }
-    let http = match transport.http.as_deref() {
-        Some("h2c") => Some("--http2-prior-knowledge"),
-        Some("2") => Some("--http2"),
-        Some(_) => Some("--http1.1"),
-        None => None,
-    };
-    let switches = [
-        transport.insecure.then_some("-k"),
-        transport.compressed.then_some("--compressed"),
-        transport.redirects.map(|_| "-L"),
-        http,
-    ];
-    words.extend(switches.into_iter().flatten().map(str::to_owned));
-    words.push(format!("{}{}", asked.origin, request.target));
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn shown_part(part: &Part) -> (&'static str, String) {
-    let media_type =
-        part.media_type.as_ref().map_or_else(String::new, |text| format!(";type={text}"));
-    match &part.content {
-        Content::Text(text) if part.media_type.is_none() => {
-            ("--form-string", format!("{}={text}", part.name))
-        }
-        Content::Text(text) => ("-F", format!("{}={text}{media_type}", part.name)),
-        Content::File(path, name) => {
-            let name = name.as_ref().map_or_else(String::new, |name| format!(";filename={name}"));
-            ("-F", format!("{}=@{}{media_type}{name}", part.name, path.display()))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::path::Path;
 
     use super::*;
 

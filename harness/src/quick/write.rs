@@ -32,7 +32,7 @@ pub(super) fn scenario(quick: &Quick) -> String {
     if let Some(timeouts) = timeouts(&quick.asked.transport) {
         put("timeouts", timeouts);
     }
-    if let Some(transport) = transport(&quick.asked.transport) {
+    if let Some(transport) = transport(quick) {
         put("transport", transport);
     }
     put("prober", json!({ "path": probe(quick, requests) }));
@@ -156,7 +156,8 @@ fn timeouts(transport: &Transport) -> Option<Value> {
     (!timeouts.is_empty()).then_some(timeouts.into())
 }
 
-fn transport(transport: &Transport) -> Option<Value> {
+fn transport(quick: &Quick) -> Option<Value> {
+    let transport = &quick.asked.transport;
     let mut written = Map::new();
     if let Some(connections) = &transport.connections {
         written.insert("connections".to_owned(), connections.as_str().into());
@@ -172,7 +173,8 @@ fn transport(transport: &Transport) -> Option<Value> {
     if transport.compressed {
         written.insert("compression".to_owned(), "gzip".into());
     }
-    if transport.insecure {
+    // In plain text there is no certificate to believe.
+    if transport.insecure && quick.asked.origin.starts_with("https:") {
         written.insert("tls".to_owned(), json!({ "insecure": true }));
     }
     (!written.is_empty()).then_some(written.into())
@@ -254,6 +256,12 @@ objectives: [p99 <= 300ms]
         ] {
             assert!(text.contains(part), "`{part}` is missing from:\n{text}");
         }
+    }
+
+    #[test]
+    fn certificates_are_no_matter_without_tls() {
+        let text = quick(curl("curl -k http://h/"), Pace::Users(1)).scenario();
+        assert!(!text.contains("insecure"), "{text}");
     }
 
     #[test]
