@@ -35,6 +35,42 @@ fn nothing_touched(world: &World, ended: &Ended) {
 }
 
 #[test]
+fn a_transport_that_cannot_be_is_told_with_its_place() {
+    let transport = "transport: { conections: shared, http: 2, codec: raw, redirects: -1, \
+                     compression: zip, tls: { ca: none.pem, min-version: 1.1 } }";
+    let yaml = format!("{}\n{transport}\n", with_fault(KILL_ONE));
+    refused(
+        &yaml,
+        &[
+            &at(&yaml, "conections"),
+            "did you mean `connections`?",
+            &at(&yaml, "zip"),
+            "`off` or `gzip`",
+            &at(&yaml, "-1"),
+            "0 or more",
+        ],
+    );
+    let transport = "transport: { http: 2, codec: raw, max-connections: 2, \
+                     tls: { ca: none.pem, min-version: 1.1 } }";
+    let yaml = format!("{}\n{transport}\n", with_fault(KILL_ONE));
+    refused(
+        &yaml,
+        &[
+            &at(&yaml, "raw,"),
+            "our own codec speaks HTTP/1.1 only",
+            &at(&yaml, "2, tls"),
+            "goes with `connections: shared`",
+            &at(&yaml, "none.pem"),
+            "a file in PEM",
+            &at(&yaml, "1.1"),
+            "TLS 1.1 is not spoken here",
+        ],
+    );
+    let yaml = format!("{}\ntransport: {{ http: 2 }}\n", with_fault(KILL_ONE));
+    refused(&yaml, &[&at(&yaml, "2 }\n"), "the target is not `https`"]);
+}
+
+#[test]
 fn all_misspelt_words_of_a_file_are_told_at_once() {
     let yaml = changed(&with_fault(KILL_ONE), "users:", "usres:");
     let yaml = changed(&yaml, "do: kill", "do: kil");

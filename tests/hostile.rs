@@ -9,3 +9,4 @@ mod faults;
 mod policies;
 mod tls;
 mod two;
+mod whole;

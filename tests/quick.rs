@@ -214,7 +214,6 @@ fn what_is_saved_plans_as_the_same_and_nothing_is_written_over() {
 }
 
 #[test]
-#[ignore = "needs `transport:`, and `multipart:` of a step"]
 fn every_key_that_a_flag_writes_is_one_of_scenarios() {
     let world = World::new();
     world.write("body.txt", "text");

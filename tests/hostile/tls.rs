@@ -126,7 +126,7 @@ impl Authority {
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// A server that speaks TLS with `config` and follows `script` on each connection.
-async fn server(config: Arc<ServerConfig>, script: Vec<Act>) -> SocketAddr {
+pub(crate) async fn server(config: Arc<ServerConfig>, script: Vec<Act>) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::task::spawn_local(async move {
