@@ -26,7 +26,7 @@ fn served(world: &World) -> SocketAddr {
             let script = vec![[Act::Read, say(answer)]; MANY].concat();
             let address = server(config, script).await;
             tell.send(address).expect("somebody waits");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
     });
     told.recv().expect("an address")

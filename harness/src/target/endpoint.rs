@@ -6,6 +6,12 @@ use std::str::FromStr;
 
 use hyper::Uri;
 
+/// The port of `http` where none is written.
+const HTTP_PORT: u16 = 80;
+
+/// The port of `https` where none is written.
+const HTTPS_PORT: u16 = 443;
+
 /// How a target is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -37,16 +43,16 @@ impl Endpoint {
         Self { scheme: Scheme::Http, host: host.into(), port, path: PathBuf::new() }
     }
 
-    /// Host and port as in a `Host` header.
+    /// Host and port as in a `Host` header: the port that goes without saying is left out, as
+    /// browsers do and as some virtual hosts want it.
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.scheme == Scheme::Unix {
-            return self.host.clone();
+        let six = self.scheme != Scheme::Unix && self.host.contains(':');
+        let host = if six { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.scheme, self.port) {
+            (Scheme::Unix, _) | (Scheme::Http, HTTP_PORT) | (Scheme::Https, HTTPS_PORT) => host,
+            (_, port) => format!("{host}:{port}"),
         }
-        if self.host.contains(':') {
-            return format!("[{}]:{}", self.host, self.port);
-        }
-        format!("{}:{}", self.host, self.port)
     }
 }
 
@@ -73,8 +79,8 @@ impl FromStr for Endpoint {
         }
         let uri: Uri = text.parse().map_err(|error| format!("`{text}` is not a URL: {error}"))?;
         let (scheme, port) = match uri.scheme_str() {
-            Some("http") => (Scheme::Http, 80),
-            Some("https") => (Scheme::Https, 443),
+            Some("http") => (Scheme::Http, HTTP_PORT),
+            Some("https") => (Scheme::Https, HTTPS_PORT),
             Some(other) => {
                 return Err(format!("`{other}` is not spoken here, only `http` and `https`"));
             }
@@ -101,10 +107,12 @@ mod tests {
         let endpoint = |text: &str| text.parse::<Endpoint>().map(|endpoint| endpoint.to_string());
         for (text, shown) in [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-            ("http://shop/", "http://shop:80"),
+            ("http://shop/", "http://shop"),
+            ("http://shop:443", "http://shop:443"),
             ("http://[::1]:81", "http://[::1]:81"),
-            ("https://shop", "https://shop:443"),
-            ("https://[::1]", "https://[::1]:443"),
+            ("https://shop:443", "https://shop"),
+            ("https://shop:80", "https://shop:80"),
+            ("https://[::1]", "https://[::1]"),
             ("unix:/run/shop.sock", "unix:/run/shop.sock"),
         ] {
             assert_eq!(endpoint(text), Ok(shown.to_owned()));

@@ -299,3 +299,54 @@ impl State<'_> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::answer::Keep;
+    use crate::clock::Clock;
+    use crate::scenario::Timeouts;
+    use crate::wire::Wire;
+
+    #[tokio::test]
+    async fn a_connection_that_waits_holds_no_buffer_and_many_share_one() {
+        let clock = Clock::starting_in(Duration::ZERO);
+        let means = Means { buffers: Buffers::default(), watch: Watch::new(clock) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut wire = Wire::default();
+        wire.begin("GET", "/");
+        wire.finish();
+        let ask = async || {
+            let stream = TcpStream::connect(address).await.expect("a connection");
+            let timeouts = Timeouts::default();
+            let (begin, keep) = (clock.now(), Keep::Nothing);
+            let job = Job { wire: &wire, keep, begin, timeouts, clock };
+            let (mut answer, mut exchange) = (Answer::default(), Exchange::begun());
+            let mut raw = Raw::new(Stream::Tcp(stream));
+            let reusable = raw.ask(&job, &means, &mut answer, &mut exchange).await;
+            assert!(matches!(reusable, Ok(true)) && answer.status == 200);
+        };
+        let serve = async {
+            let mut streams = Vec::new();
+            for _ in 0..3 {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut request = vec![0; wire.bytes().len()];
+                stream.read_exact(&mut request).await.expect("a request");
+                streams.push(stream);
+            }
+            tokio::task::yield_now().await;
+            assert_eq!(means.buffers.0.borrow().len(), 1, "all three wait");
+            for stream in &mut streams {
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).await.expect("somebody reads");
+            }
+        };
+        LocalSet::new().run_until(async { tokio::join!(serve, ask(), ask(), ask()) }).await;
+        assert_eq!(means.buffers.0.borrow().len(), 1, "one buffer served all");
+    }
+}
