@@ -79,6 +79,7 @@ enum Command {
 /// Does what was asked for; how the program ends.
 #[must_use]
 pub fn main(args: Args) -> Exit {
+    crate::gauges::raise_descriptor_limit();
     match args.command {
         Command::Run(args) => run::main(args),
         Command::Plan(args) => plan::main(args),

@@ -38,6 +38,9 @@ pub const UNDO_FILE: &str = "undo.jsonl";
 /// Time to make threads and connections ready before the epoch.
 const AHEAD: Duration = Duration::from_millis(300);
 
+/// Time between two looks at whether the load threads are still there.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// What a run is made of.
 #[derive(Debug)]
 pub struct Stage<'a, P> {
@@ -129,7 +132,7 @@ pub async fn conduct<P: Platform>(
     }
     let follow = progress.follow(live, &run.phases);
     let acts = async {
-        let end = act(stage, &run, log, (clock, &post, stop)).await;
+        let end = act(stage, &run, log, (clock, &post, stopper, stop)).await;
         let written = finish(scribe, post, end.as_ref().ok().cloned()).await;
         end.map(drop).and(written.map_err(ConductError::from))
     };
@@ -156,7 +159,7 @@ async fn act<P: Platform>(
     stage: &Stage<'_, P>,
     run: &Run,
     log: Option<&UndoLog>,
-    (clock, post, stop): (Clock, &Post, &Stop),
+    (clock, post, stopper, stop): (Clock, &Post, &Stopper, &Stop),
 ) -> Result<rehearsal_reports::record::End, ConductError> {
     let (addresses, targets) = watch::channel(addresses(stage, &stage.instances));
     let cpu_before = gauges::usage().0;
@@ -186,7 +189,7 @@ async fn act<P: Platform>(
     };
     // Healing may go on for long after the load; the CPU told is that of the load.
     let load = async {
-        let ended = drive(cast, stage.plan.length()).await;
+        let ended = drive(cast, stage.plan.length(), stopper).await;
         (ended, gauges::usage().0.saturating_sub(cpu_before))
     };
     let ((load, cpu), ()) = tokio::join!(load, faults);
@@ -227,10 +230,23 @@ fn start<P>(
 }
 
 /// Waits for load and prober to end.
-async fn drive(cast: Cast, length: Duration) -> Result<engine::Account, ConductError> {
+async fn drive(
+    cast: Cast,
+    length: Duration,
+    stopper: &Stopper,
+) -> Result<engine::Account, ConductError> {
     let Cast { clock, post, mut stop, engine, prober } = cast;
+    let over = async {
+        while !clock.ahead(length).is_zero() {
+            if engine.has_ended() {
+                // Nothing more is broken for a load that is no longer there.
+                stopper.stop(Reason::Generator);
+            }
+            tokio::time::sleep(clock.ahead(length).min(LOOK_EVERY)).await;
+        }
+    };
     tokio::select! {
-        () = tokio::time::sleep(clock.ahead(length)) => {}
+        () = over => {}
         () = stop.asked() => {}
     }
     post.event(clock.now().min(length), What::LoadEnded);

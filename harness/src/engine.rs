@@ -94,6 +94,7 @@ impl Engine {
     pub fn start(brief: &Brief) -> Self {
         // One process can hold one attack of goose.
         let count = if brief.plan.engine == EngineWritten::Goose { 1 } else { threads() };
+        let count = count.min(brief.plan.most_threads());
         let counts: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
         let shared: Arc<[AtomicU64]> =
             brief.plan.profiles.iter().map(|_| AtomicU64::new(0)).collect();
@@ -106,6 +107,12 @@ impl Engine {
             thread.expect("a process that has just started may have a few threads")
         });
         Self { threads: threads.collect(), in_flight: InFlight(counts.clone()) }
+    }
+
+    /// Whether a thread has ended; before the end of the load, that is one that could not go on.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// The count of requests on their way.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike;
 use nix::unistd::gettid;
 use rehearsal_reports::record::ThreadUse;
@@ -112,6 +112,16 @@ impl Default for Gauges {
 #[must_use]
 pub fn thread_id() -> i32 {
     gettid().as_raw()
+}
+
+/// Lets this process, and those that it starts, open as many descriptors as it may: each user may
+/// hold a connection.
+pub fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!("the limit of descriptors stays as it is: {error}");
+    }
 }
 
 /// CPU time and the largest resident memory of this process so far.

@@ -112,6 +112,10 @@ pub fn judge(
     values: &mut Values<'_>,
 ) -> Result<(), Wrong> {
     let answer = seen.answer;
+    if want.keep() == Keep::Body && answer.body.len() >= KEPT && seen.bytes > KEPT as u64 {
+        let message = "the body is longer than the MiB that is kept to look into".to_owned();
+        return Err(Wrong { cause: Cause::CheckFailed, message });
+    }
     for (path, matcher) in &want.json {
         let raw = path.find(&answer.body).map_err(|error| not_json(error, answer, values))?;
         let found = raw.map_or(Found::Nothing, Found::Json);

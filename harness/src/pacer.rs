@@ -164,7 +164,7 @@ impl Pacer {
     /// Returns at the offset `due`, or at once when it is past. May be dropped while it waits.
     pub async fn wait_until(&self, due: Duration) {
         if !self.timer.clock.ahead(due).is_zero() {
-            Wait { pacer: self, due, over: None }.await;
+            Wait { pacer: self, due, place: None }.await;
         }
     }
 
@@ -205,26 +205,32 @@ impl Pacer {
 struct Wait<'a> {
     pacer: &'a Pacer,
     due: Duration,
-    over: Option<Rc<Cell<bool>>>,
+    /// Whether it is over, and who is woken then; `None` before the first poll.
+    place: Option<(Rc<Cell<bool>>, Waker)>,
 }
 
 impl Future for Wait<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(over) = &self.over {
+        if let Some((over, waker)) = &self.place {
             if over.get() {
                 return Poll::Ready(());
             }
-            // Polled by somebody else's doing: who is to be woken may have changed.
+            // Polled by somebody else's doing, as each request of a user does that a limit stands
+            // beside: a place more for each of them would fill the memory.
+            if waker.will_wake(context.waker()) {
+                return Poll::Pending;
+            }
             over.set(true);
         }
         let pacer = self.pacer;
         let number = pacer.next.replace(pacer.next.get() + 1);
         let over = Rc::new(Cell::new(false));
         let waker = context.waker().clone();
-        let waiting = Waiting { due: self.due, number, waker, over: Rc::clone(&over) };
-        self.over = Some(over);
+        let waiting =
+            Waiting { due: self.due, number, waker: waker.clone(), over: Rc::clone(&over) };
+        self.place = Some((over, waker));
         let mut heap = pacer.waiting.borrow_mut();
         let first = heap.peek().is_none_or(|first| waiting.due < first.0.due);
         heap.push(Reverse(waiting));
@@ -238,7 +244,7 @@ impl Future for Wait<'_> {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        if let Some(over) = &self.over {
+        if let Some((over, _)) = &self.place {
             over.set(true);
         }
     }
@@ -254,7 +260,8 @@ mod tests {
     #[test]
     fn all_who_wait_are_woken_in_order_and_those_who_left_are_not() {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let clock = Clock::starting_in(Duration::ZERO);
+        // Time enough for all to have begun to wait.
+        let clock = Clock::starting_in(Duration::from_millis(200));
         let woken = Rc::new(RefCell::new(Vec::new()));
         let work = async {
             let pacer = Rc::new(Pacer::new(clock).expect("a timer"));
@@ -280,5 +287,22 @@ mod tests {
         };
         LocalSet::new().block_on(&runtime.expect("a runtime"), work);
         assert_eq!(*woken.borrow(), [0, 10, 10, 20, 30]);
+    }
+
+    #[test]
+    fn who_is_polled_again_and_again_waits_in_one_place() {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let work = async {
+            let clock = Clock::starting_in(Duration::ZERO);
+            let pacer = Pacer::new(clock).expect("a timer");
+            let wait = pacer.wait_until(Duration::from_hours(1));
+            let mut wait = std::pin::pin!(wait);
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..1000 {
+                assert!(wait.as_mut().poll(&mut context).is_pending());
+            }
+            assert_eq!(pacer.waiting.borrow().len(), 1);
+        };
+        runtime.expect("a runtime").block_on(work);
     }
 }

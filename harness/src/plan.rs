@@ -23,7 +23,7 @@ use crate::yaml::Seg;
 
 pub mod profile;
 
-use profile::{Profile, Users};
+use profile::{Drive, Profile, Users};
 
 /// A scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -156,6 +156,17 @@ impl Plan {
             });
             Problems::new(&read.source, problems.collect())
         })
+    }
+
+    /// Load threads that all have somebody to send: arrivals are dealt out to threads, and one
+    /// without users would drop its own.
+    #[must_use]
+    pub fn most_threads(&self) -> usize {
+        let open = self.profiles.iter().filter_map(|profile| match &profile.drive {
+            Drive::Open(open) => Some(open.max_vus.min(self.users.drawn)),
+            Drive::Closed(_) => None,
+        });
+        open.min().map_or(usize::MAX, |fewest| fewest.max(1) as usize)
     }
 
     /// How long the run is.

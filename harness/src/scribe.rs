@@ -85,6 +85,11 @@ impl Post {
         drop(self.0.try_send(Letter::Account(account)));
     }
 
+    /// Says that a second is over; in a full box the next one says it for both.
+    pub fn second_over(&self, second: u32) {
+        drop(self.0.try_send(Letter::SecondOver(second)));
+    }
+
     /// Sends an event. Waits for room: events are few, and none may be lost.
     pub fn event(&self, at: Duration, what: What) {
         self.send(Letter::Records(vec![Record::Event(Event { at, what })]));

@@ -148,6 +148,7 @@ fn forms_of(value: &str) -> Vec<String> {
         form.replace('+', "%20"),
         form,
         json[1..json.len() - 1].to_owned(),
+        value.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;"),
         hex_lower(
             &percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
                 .to_string(),

@@ -9,6 +9,8 @@ pub enum Reason {
     Signal(&'static str),
     /// The record can no longer be written.
     Journal(String),
+    /// A load thread could not go on.
+    Generator,
 }
 
 /// The speaking end.

@@ -12,7 +12,7 @@ use super::client::{CODECS, FAR, Seen, User, patient, run, with};
 use super::server::{Act, Server, say};
 
 /// A time limit that is waited for.
-const SOON: Duration = Duration::from_millis(60);
+const SOON: Duration = Duration::from_millis(300);
 
 /// A fault that a server commits.
 struct Row {

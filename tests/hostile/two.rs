@@ -102,7 +102,7 @@ fn requests_in_plain_text_are_answered_on_one_connection() {
 fn every_end_of_a_stream_has_its_cause() {
     run(async {
         let address = server(None).await;
-        let limits = Timeouts { first_byte: Duration::from_millis(60), ..patient() };
+        let limits = Timeouts { first_byte: Duration::from_millis(500), ..patient() };
         for (path, outcome, cause) in [
             ("/refused", Outcome::Failed, Cause::Reset),
             ("/reset", Outcome::Unknown, Cause::Reset),

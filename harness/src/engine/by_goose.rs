@@ -72,8 +72,9 @@ fn prepared(
     closed: &Closed,
     jobs: mpsc::UnboundedSender<Job>,
 ) -> Result<GooseAttack, GooseError> {
+    let connect = desk.brief.plan.timeouts.connect;
     let scenario = Scenario::new(&profile.name)
-        .register_transaction(Transaction::new(own_client()).set_on_start())
+        .register_transaction(Transaction::new(own_client(connect)).set_on_start())
         .register_transaction(Transaction::new(iterate(jobs)));
     let configuration = configuration(desk, closed);
     Ok(GooseAttack::initialize_with_config(configuration)?.register_scenario(scenario))
@@ -105,9 +106,9 @@ fn configuration(desk: &Desk, closed: &Closed) -> GooseConfiguration {
 }
 
 /// Gives each user a client that does what ours do: no redirects, no compression, one connection.
-fn own_client() -> TransactionFunction {
-    Arc::new(|user: &mut GooseUser| {
-        Box::pin(async move { Ok(user.set_client_builder(Line::foreign_client()).await?) })
+fn own_client(connect: Duration) -> TransactionFunction {
+    Arc::new(move |user: &mut GooseUser| {
+        Box::pin(async move { Ok(user.set_client_builder(Line::foreign_client(connect)).await?) })
     })
 }
 
@@ -142,7 +143,7 @@ async fn make(desk: Rc<Desk>, place: usize, users: Rc<RefCell<BTreeMap<usize, Us
         user.line.go_through(job.client);
         user
     });
-    let script = profile.journey(user.number + user.iterations);
+    let script = profile.journey_of(user.number, user.iterations);
     let series = desk.brief.plan.scripts[script].series;
     desk.recorder().begun(series, due, Duration::ZERO);
     iteration::walk(&mut user, script, due, &desk).await;

@@ -38,7 +38,9 @@ async fn live(
     let mut vu = Vu { desk: &desk, place, profile, closed, begun: 0 };
     let mut user = None;
     for span in spans {
-        desk.pacer.wait_until(span.start).await;
+        // Somebody who comes back may still be on the way from the last time.
+        let begin = span.start.max(desk.brief.clock.now());
+        desk.pacer.wait_until(begin).await;
         let user = user.get_or_insert_with(|| {
             User::new(closed.first_user + number, &desk.brief, &desk.client)
         });
@@ -48,7 +50,7 @@ async fn live(
         let grace = if leaves { closed.graceful_ramp_down } else { profile.graceful_stop };
         tokio::select! {
             biased;
-            () = vu.repeat(user, &span) => {}
+            () = vu.repeat(user, begin..span.end) => {}
             () = desk.pacer.wait_until(span.end + grace) => {}
         }
     }
@@ -67,7 +69,7 @@ struct Vu<'a> {
 
 impl Vu<'_> {
     /// One journey after the other, as long as the span and the number of iterations allow.
-    async fn repeat(&mut self, user: &mut User, span: &Range<Duration>) {
+    async fn repeat(&mut self, user: &mut User, span: Range<Duration>) {
         let clock = self.desk.brief.clock;
         let mut due = span.start;
         loop {
@@ -75,9 +77,8 @@ impl Vu<'_> {
             if now >= span.end || due >= span.end || self.desk.stopped.get() {
                 return;
             }
-            let Some(number) = self.next_number(user) else { return };
+            let Some(script) = self.next_journey(user) else { return };
             let scripts = &self.desk.brief.plan.scripts;
-            let script = self.profile.journey(number);
             self.desk.recorder().begun(scripts[script].series, due, now.saturating_sub(due));
             iteration::walk(user, script, due, self.desk).await;
             user.line.iteration_over();
@@ -91,19 +92,19 @@ impl Vu<'_> {
         }
     }
 
-    /// The number of the iteration to come; `None` when all are made.
-    fn next_number(&mut self, user: &User) -> Option<u64> {
+    /// The journey to come; `None` when all are made.
+    fn next_journey(&mut self, user: &User) -> Option<usize> {
         let own = self.begun;
-        let number = match self.closed.iterations {
-            Iterations::Endless => Some(user.number + own),
-            Iterations::Each(most) => (own < most).then_some(user.number + own),
+        self.begun += 1;
+        let most = match self.closed.iterations {
+            Iterations::Endless => u64::MAX,
+            Iterations::Each(most) => most,
             Iterations::Shared(most) => {
                 let number = self.desk.share.shared[self.place].fetch_add(1, Ordering::Relaxed);
-                (number < most).then_some(number)
+                return (number < most).then(|| self.profile.journey(number));
             }
         };
-        self.begun += 1;
-        number
+        (own < most).then(|| self.profile.journey_of(user.number, own))
     }
 
     /// A user who is done begins again at once, or when its pace says so.

@@ -23,6 +23,9 @@ use crate::wire::Wire;
 /// The status by which a system says that it does not know the user.
 const UNAUTHORIZED: u16 = 401;
 
+/// How long a user waits behind a journey in which nothing was sent.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Walks through the journey at `place`, which was due at `due`.
 pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &Desk) {
     let script = &desk.brief.plan.scripts[place];
@@ -35,7 +38,9 @@ pub(crate) async fn walk(user: &mut User, place: usize, due: Duration, desk: &De
         Err(miss) => Err(miss),
     };
     if !walk.asked {
-        // A journey that asks for nothing must not keep others of this thread from their turn.
+        // A journey that sends nothing (no descriptor is left, the network is gone) would be begun
+        // again as fast as this thread can, and keep others from their turn.
+        desk.pacer.wait_until(walk.done.max(due) + PAUSE).await;
         tokio::task::yield_now().await;
     }
     walk.finish(script, due, &verdict);
@@ -169,13 +174,13 @@ impl Walk<'_> {
         let mut answer = desk.answers.borrow_mut().pop().unwrap_or_default();
         let exchange = match self.composed(request, &mut wire) {
             Ok(()) => {
-                self.asked = true;
                 let _on_the_way = desk.on_the_way();
                 let (line, keep) = (&mut self.user.line, request.want.keep());
                 desk.client.exchange(line, &wire, keep, &mut answer).await
             }
             Err(error) => self.unsent(&error),
         };
+        self.asked |= exchange.sent.is_some();
         self.due = exchange.done;
         self.done = exchange.done;
         self.bytes += exchange.bytes;
@@ -270,12 +275,12 @@ impl Walk<'_> {
         target: &str,
     ) -> Result<(), Miss> {
         let (desk, user) = (self.desk, &mut *self.user);
-        user.cookies.take(answer, target, &desk.site, exchange.done);
         let good = request.want.good_status(answer.status);
         let lost = !good && answer.status == UNAUTHORIZED && user.has_begun();
         if lost {
             user.start_over();
         }
+        user.cookies.take(answer, target, &desk.site, exchange.done);
         let mut pad = desk.pad.borrow_mut();
         let turn = (user.number, user.iterations);
         let slots = &mut user.slots[self.place];

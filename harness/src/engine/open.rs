@@ -72,8 +72,6 @@ fn begin(desk: &Rc<Desk>, place: usize, due: Duration, number: u64) {
         desk.recorder().dropped(series, due);
         return;
     };
-    let late = desk.brief.clock.now().saturating_sub(due);
-    desk.recorder().begun(series, due, late);
     let walking = &desk.walking[place];
     walking.set(walking.get() + 1);
     spawn_local(walk(Rc::clone(desk), user, (place, script), due));
@@ -89,6 +87,10 @@ fn draw(desk: &Desk, profile: &Profile, place: usize) -> Option<User> {
 
 /// Walks through a journey, until it is done or its profile's time is over.
 async fn walk(desk: Rc<Desk>, mut user: User, (place, script): (usize, usize), due: Duration) {
+    let series = desk.brief.plan.scripts[script].series;
+    // Read here and not when the task was made: it may have had to wait for its turn.
+    let late = desk.brief.clock.now().saturating_sub(due);
+    desk.recorder().begun(series, due, late);
     let cut = &desk.cut[place];
     tokio::select! {
         biased;

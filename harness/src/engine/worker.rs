@@ -138,7 +138,7 @@ async fn account_each_second(desk: Rc<Desk>, over: Rc<Notify>) -> io::Result<()>
         }
         waiting = desk.brief.post.records(waiting).err().unwrap_or_default();
         if desk.share.place == 0 {
-            desk.brief.post.send(scribe::Letter::SecondOver(second));
+            desk.brief.post.second_over(second);
         }
     }
     Ok(())

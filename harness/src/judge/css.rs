@@ -5,6 +5,10 @@
 
 use tl::{NodeHandle, ParserOptions, VDom};
 
+/// The deepest that elements may lie in each other, unclosed ones such as `<br>` counted too: the
+/// parser calls itself for each, and a hostile page must not end the run.
+const DEEPEST: usize = 2000;
+
 /// A selector, and what is taken of the elements that it finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Css {
@@ -40,6 +44,9 @@ impl Css {
     /// Shows the text, or the attribute, of each element in `html` to `see`, in their order, until
     /// that returns true.
     pub fn each(&self, html: &str, see: &mut dyn FnMut(String) -> bool) {
+        if depth(html) > DEEPEST {
+            return;
+        }
         let Ok(dom) = tl::parse(html, ParserOptions::default()) else { return };
         let parser = dom.parser();
         let mut found: Vec<NodeHandle> =
@@ -56,6 +63,20 @@ impl Css {
             }
         }
     }
+}
+
+/// How deep elements lie in each other at most, as far as can be told without a parser.
+fn depth(html: &str) -> usize {
+    let (mut now, mut deepest) = (0_usize, 0);
+    for pair in html.as_bytes().windows(2) {
+        match pair {
+            [b'<', b'/'] => now = now.saturating_sub(1),
+            [b'<', letter] if letter.is_ascii_alphabetic() => now += 1,
+            _ => {}
+        }
+        deepest = deepest.max(now);
+    }
+    deepest
 }
 
 /// The elements of the last part of `group` that lie in one of the part before, and so on.
@@ -148,5 +169,12 @@ mod tests {
         for wrong in ["", "a,", "ul > li", "li:first-child", "[x"] {
             assert_eq!(Css::new(wrong, None), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_page_of_a_hundred_thousand_levels_holds_nothing_and_ends_nothing() {
+        let html = "<a>".repeat(100_000);
+        Css::new("a", None).expect("a selector").each(&html, &mut |_| panic!("it was looked at"));
+        assert_eq!(depth("<a><b></b><c>x</c></a><br>"), 2);
     }
 }

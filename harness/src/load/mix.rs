@@ -1,6 +1,6 @@
 //! Which journey an arrival makes.
 
-use crate::seed::unit_interval;
+use crate::seed::{derived, unit_interval};
 
 /// The journeys of one profile, by place among the scripts.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,18 @@ impl Mix {
         }
     }
 
+    /// The journey that user `user` of a closed model makes as its own `number`th.
+    #[must_use]
+    pub fn pick_of(&self, user: u64, number: u64, seed: u64) -> usize {
+        match self {
+            Self::InTurn(_) => self.pick(user + number, seed),
+            Self::Weighted(_) => {
+                let place = usize::try_from(user).unwrap_or(usize::MAX);
+                self.pick(number, derived(seed, "user", place))
+            }
+        }
+    }
+
     /// All journeys that it may pick.
     pub fn places(&self) -> impl Iterator<Item = usize> {
         let (turns, weights) = match self {
@@ -70,5 +82,14 @@ mod tests {
         assert_eq!(ones(5), ones(5));
         let first: Vec<usize> = (0..64).map(|number| mix.pick(number, 5)).collect();
         assert_ne!(first, (0..64).map(|number| mix.pick(number, 6)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn users_of_a_closed_model_draw_each_for_themselves() {
+        let mix = Mix::weighted(&[(0, 1.0), (1, 1.0)]);
+        let drawn = |user| (0..64).map(|own| mix.pick_of(user, own, 5)).collect::<Vec<_>>();
+        assert_ne!(drawn(0)[1..], drawn(1)[..63], "not one sequence, shifted");
+        let in_turn = Mix::InTurn(vec![0, 1]);
+        assert_eq!((in_turn.pick_of(0, 0, 5), in_turn.pick_of(1, 0, 5)), (0, 1));
     }
 }

@@ -22,6 +22,10 @@ mod replay;
 /// Users at most when nothing says how many: each may hold a connection of its own.
 const USERS_LIMIT: f64 = 10_000.0;
 
+/// Users at least when nothing says how many: a rate below one a second still has somebody for each
+/// load thread.
+const FEWEST: f64 = 16.0;
+
 /// Users for whom descriptors are not asked for: files, sockets of the prober, timers.
 const OTHER_DESCRIPTORS: u64 = 200;
 
@@ -133,6 +137,12 @@ impl Open {
 }
 
 impl Profile {
+    /// The journey that user `user` of a closed model makes as its own `number`th.
+    #[must_use]
+    pub fn journey_of(&self, user: u64, number: u64) -> usize {
+        self.mix.pick_of(user, number, self.seed)
+    }
+
     /// The journey of arrival or iteration `number`.
     #[must_use]
     pub fn journey(&self, number: u64) -> usize {
@@ -407,15 +417,15 @@ fn spacing(executor: &Executor) -> Spacing {
 /// As many as may be on their way when the system answers nothing, as far as descriptors go.
 fn default_max_vus(needed: f64) -> u32 {
     let limits = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
-    let descriptors = limits.map_or(1024, |(_, hard)| hard).saturating_sub(OTHER_DESCRIPTORS);
+    let descriptors = limits.map_or(1024, |(soft, _)| soft).saturating_sub(OTHER_DESCRIPTORS);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53, or cut off by the limit")]
     let most = (descriptors as f64).min(USERS_LIMIT);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "clamped to 1 ..= 10,000"
+        reason = "clamped to 16 ..= 10,000"
     )]
-    let vus = needed.ceil().clamp(1.0, most.max(1.0)) as u32;
+    let vus = needed.ceil().clamp(FEWEST, most.max(FEWEST)) as u32;
     vus
 }
 

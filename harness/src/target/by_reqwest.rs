@@ -82,6 +82,9 @@ async fn read(
 
 /// What the error means; `begun` when the head of the answer was there.
 fn fault(error: &reqwest::Error, begun: bool) -> Fault {
+    if error.is_connect() && error.is_timeout() {
+        return Fault::failed(Cause::ConnectTimeout, "not connected in time");
+    }
     if error.is_connect() {
         return match behind::<io::Error>(error) {
             Some(error) => Fault::not_connected(error),

@@ -187,8 +187,8 @@ mod tests {
             assert!(clock.now() >= limit);
             ended.borrow_mut().push(millis);
         };
-        LocalSet::new().run_until(async { tokio::join!(one(30), one(10), one(20)) }).await;
-        assert_eq!(*ended.borrow(), [10, 20, 30]);
+        LocalSet::new().run_until(async { tokio::join!(one(300), one(100), one(200)) }).await;
+        assert_eq!(*ended.borrow(), [100, 200, 300]);
         assert_eq!(watch.places.borrow().free.len(), 3, "every place is free again");
     }
 

@@ -88,10 +88,10 @@ impl Line {
         }
     }
 
-    /// What a client of goose must be built of to do what ours do.
+    /// What a client of goose must be built of to do what ours do; it has so long to connect.
     #[cfg(feature = "goose")]
-    pub fn foreign_client() -> reqwest::ClientBuilder {
-        super::by_reqwest::builder()
+    pub fn foreign_client(connect: Duration) -> reqwest::ClientBuilder {
+        super::by_reqwest::builder().connect_timeout(connect)
     }
 
     /// From now on all requests go through `client`.

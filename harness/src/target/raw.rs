@@ -196,7 +196,10 @@ impl Raw {
             }
             match stream.as_mut().poll_write(cx, &bytes[state.written..]) {
                 Poll::Ready(Ok(count)) if count > 0 => state.written += count,
-                Poll::Ready(_) if state.written == 0 => return Err(Trouble::Unwritten),
+                // An encrypted stream may have sent a part before it fails.
+                Poll::Ready(_) if state.written == 0 && !stream.wants_flush() => {
+                    return Err(Trouble::Unwritten);
+                }
                 Poll::Ready(_) => state.writing_over = true,
                 Poll::Pending => break,
             }
