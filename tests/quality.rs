@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use crate::bare::{read_head, server, well};
-use crate::support::{Ended, Run, World, binary, number};
+use crate::support::{Ended, Run, World, binary, changed, number};
 
 /// `/well` is answered; everything else hangs until the other end has had enough.
 fn hanging(path: &str, mut stream: TcpStream) {
@@ -91,6 +91,26 @@ fn a_generator_without_descriptors_is_inconclusive_and_blames_itself() {
     let own = "requests not sent for want of ports or descriptors";
     assert!(reasons(&ended).iter().any(|why| why == own), "{ended}");
     assert!(ended.stdout.contains(own), "{ended}");
+}
+
+#[test]
+fn users_without_descriptors_wait_their_turn_and_an_interrupt_is_heard() {
+    let world = World::new();
+    let yaml = scenario(server(hanging, usize::MAX), "/hang", (1, 200));
+    let load = "constant-arrival-rate, rate: 1/s, journey: look, maxVUs: 200";
+    let yaml = changed(&yaml, load, "constant-vus, vus: 200, journey: look");
+    let limited = ["-c", "ulimit -n 48; exec \"$@\"", "sh", binary().to_str().expect("a path")];
+    let run = Run::new(&world, &yaml).set("phases.steady=1h");
+    let mut going = run.start_as(Path::new("sh"), &limited);
+    // Users who begin again at once and never wait would let no second pass.
+    let told = world.path("run.stderr");
+    going.await_seen("the fifth second", || {
+        std::fs::read_to_string(&told).unwrap_or_default().contains(" 5s  steady").then_some(())
+    });
+    going.signal(nix::sys::signal::Signal::SIGINT);
+    let ended = going.end().exits(130);
+    world.await_nobody();
+    assert!(number(&ended.summary(), "/requests/own") > 0.0, "{ended}");
 }
 
 #[test]

@@ -297,10 +297,13 @@ mod tests {
             let pacer = Pacer::new(clock).expect("a timer");
             let wait = pacer.wait_until(Duration::from_hours(1));
             let mut wait = std::pin::pin!(wait);
-            let mut context = Context::from_waker(Waker::noop());
-            for _ in 0..1000 {
-                assert!(wait.as_mut().poll(&mut context).is_pending());
-            }
+            poll_fn(|context| {
+                for _ in 0..1000 {
+                    assert!(wait.as_mut().poll(context).is_pending());
+                }
+                Poll::Ready(())
+            })
+            .await;
             assert_eq!(pacer.waiting.borrow().len(), 1);
         };
         runtime.expect("a runtime").block_on(work);
