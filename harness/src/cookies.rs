@@ -176,7 +176,7 @@ fn of_domain(host: &str, domain: &str) -> bool {
 }
 
 /// The seconds from now until a date; negative when it is past.
-fn seconds_until(date: &str) -> Option<i64> {
+pub(crate) fn seconds_until(date: &str) -> Option<i64> {
     // Old servers write dashes between day, month and year.
     let date = httpdate::parse_http_date(date)
         .or_else(|_| httpdate::parse_http_date(&date.replace('-', " ")));

@@ -4,6 +4,7 @@ use hyper::Uri;
 
 use super::endpoint::{Endpoint, Scheme};
 use crate::answer::Answer;
+use crate::cookies::seconds_until;
 use crate::wire::Wire;
 
 /// Whether `status` sends the client elsewhere.
@@ -96,8 +97,13 @@ fn cookies(wire: &Wire, answer: &Answer) -> String {
         };
         pairs.retain(|(known, _)| *known != name);
         let removed = |part: &str| {
-            let age = part.split_once('=').filter(|(key, _)| key.eq_ignore_ascii_case("max-age"));
-            age.is_some_and(|(_, age)| age.parse::<i64>().is_ok_and(|age| age <= 0))
+            let Some((key, value)) = part.split_once('=') else { return false };
+            let left = match key.to_ascii_lowercase().as_str() {
+                "max-age" => value.parse().ok(),
+                "expires" => seconds_until(value),
+                _ => None,
+            };
+            left.is_some_and(|seconds: i64| seconds <= 0)
         };
         if !parts.any(removed) {
             pairs.push((name, value));
@@ -144,6 +150,7 @@ mod tests {
         let mut answer = Answer::default();
         answer.push_header(b"Set-Cookie", b"b=3; Path=/");
         answer.push_header(b"Set-Cookie", b"a=; Max-Age=0");
+        answer.push_header(b"Set-Cookie", b"c=gone; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
         let get = next(&wire, "/home", 302, &answer);
         let text = "GET /home HTTP/1.1\r\nhost: shop\r\ncookie: b=3\r\n\r\n";
         assert_eq!(std::str::from_utf8(get.bytes()), Ok(text));
