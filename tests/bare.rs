@@ -199,17 +199,17 @@ fn a_server_that_goes_away_refuses_and_the_outage_has_no_end() {
     let world = World::new();
     // The readiness look, a second and a half of the load, and its probes.
     let yaml = bare(server(well, 60));
-    let ended = Run::new(&world, &yaml).finish().exits_one_of(&[1, 3]);
+    let ended = Run::new(&world, &yaml).finish();
+    // The server does not come back, so that a second try would find nobody.
+    let sound = ended.is_sound();
+    let ended = if sound { ended.exits(1) } else { ended.exits_one_of(&[1, 3]) };
     let refused: Vec<_> = ended.rows("failures.csv");
     // Connections that the kernel had taken for the server when it closed are reset.
     let (refused, others): (Vec<_>, Vec<_>) =
         refused.into_iter().partition(|row| row["cause"] == "refused");
     assert!(refused.len() >= 10, "{ended}");
     assert!(refused.iter().all(|row| row["outcome"] == "failed"), "{ended}");
-    assert!(
-        others.len() < refused.len() && others.iter().all(|row| row["cause"] == "reset"),
-        "{ended}"
-    );
+    assert!(others.len() <= 2 && others.iter().all(|row| row["cause"] == "reset"), "{ended}");
     let summary = ended.summary();
     assert_eq!(summary["outages"].as_array().map(Vec::len), Some(1), "{ended}");
     assert_eq!(summary["outages"][0]["end_seconds"], Value::Null, "{ended}");

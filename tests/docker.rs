@@ -133,25 +133,12 @@ impl Ended {
         }
     }
 
-    /// Fails unless it ended with `code`, or said that this machine was too busy to measure: ten
-    /// containers and a load share it.
-    #[track_caller]
-    fn ends(&self, code: i32) {
-        let unsound = self.summary["validity"]["invalid_seconds"].as_u64() > Some(0);
-        let excused = unsound && self.code == Some(3);
-        assert!(self.code == Some(code) || excused, "exit {:?}\n{}", self.code, self.words);
-    }
-
     /// Requests that were not ok, warm-up and all.
     fn not_ok(&self) -> u64 {
         let count = |key: &str| self.summary["requests"][key].as_u64().expect("counted");
         count("failed") + count("unknown")
     }
 }
-
-/// Half the load, and limits that a machine keeps which runs the load, ten containers and the tests.
-const CALM: [&str; 3] =
-    ["load.0.rate=50/s", "objectives.2=p99 <= 2s in steady", "objectives.3=p99 <= 4s in fault"];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -191,22 +178,16 @@ fn signal(child: &Child, signal: Signal) {
 #[test]
 fn with_retries_a_dead_was_costs_no_more_than_was_in_flight() {
     let Some(project) = Project::new("a dead WAS with retries") else { return };
-    let run = project.run("kill-one-was.yaml", "on", &CALM);
-    run.ends(0);
+    let run = project.run("kill-one-was.yaml", "on", &["load.0.rate=50/s"]);
+    assert_eq!(run.code, Some(0), "{}", run.words);
     assert!(run.words.contains("this run brought up"), "{}", run.words);
     assert_eq!(run.summary["outages"].as_array().map(Vec::len), Some(0), "{}", run.summary);
-    let fault = &run.summary["faults"][0];
-    let in_flight = fault["in_flight"].as_u64().expect("counted at the call");
-    let mark = |name: &str| fault["marks"][name].as_f64().expect("a moment");
-    // Between the call and the death, requests go on coming, three in each journey.
-    let meanwhile = ((mark("effective") - mark("call")) * 150.0).ceil();
-    let beyond = run.not_ok().saturating_sub(in_flight);
-    let beyond = f64::from(u32::try_from(beyond).expect("a few"));
-    assert!(beyond <= meanwhile, "{} not ok, {in_flight} in flight", run.not_ok());
+    let in_flight = run.summary["faults"][0]["in_flight"].as_u64().expect("counted at the kill");
+    assert!(run.not_ok() <= in_flight, "{} not ok, {in_flight} in flight", run.not_ok());
 
-    let again = project.run("kill-one-was.yaml", "again", &CALM);
+    let again = project.run("kill-one-was.yaml", "again", &["load.0.rate=50/s"]);
     assert!(again.words.contains("was already up"), "{}", again.words);
-    again.ends(0);
+    assert_eq!(again.code, Some(0), "{}", again.words);
 }
 
 #[test]
@@ -217,7 +198,7 @@ fn without_retries_a_dead_was_costs_requests() {
     assert!(run.not_ok() > 0, "{}", run.words);
     let in_flight = run.summary["faults"][0]["in_flight"].as_u64().expect("counted at the kill");
     assert!(run.not_ok() > in_flight, "more than what was cut: {}", run.words);
-    run.ends(1);
+    assert_eq!(run.code, Some(1), "{}", run.words);
 }
 
 #[test]
@@ -225,15 +206,12 @@ fn the_outage_of_all_was_agrees_with_their_own_logs() {
     let Some(project) = Project::new("the outage of all WAS") else { return };
     let sets = ["faults.0.on.pick=all", "objectives=[\"outage <= 1s\"]", "load.0.rate=50/s"];
     let run = project.run("kill-one-was.yaml", "all", &sets);
-    run.ends(1);
+    assert_eq!(run.code, Some(1), "{}", run.words);
     let outages = run.summary["outages"].as_array().expect("listed");
     let measured = outages.iter().find(|one| one["target"] == "front").expect("at the front");
     let measured = measured["length_seconds"].as_f64().expect("in seconds");
     let served = longest_silence(&project.containers("label=com.docker.compose.service=was"));
-    assert!(
-        (measured - served).abs() <= 0.2 || run.code == Some(3),
-        "measured {measured} s, the logs say {served} s"
-    );
+    assert!((measured - served).abs() <= 0.2, "measured {measured} s, the logs say {served} s");
 }
 
 /// The longest time without a request in the logs of these containers, in seconds. Their own checks
@@ -321,7 +299,7 @@ fn other_faults_are_proven_and_healed_and_down_takes_all_away() {
     let sets = [faults, "load.0.rate=50/s", "objectives=[\"availability >= 99%\"]"];
     let mut command = project.command("kill-one-was.yaml", "many", &sets);
     let run = Ended::of(&command.arg("--down").output().expect("started"), &project.out("many"));
-    run.ends(0);
+    assert_eq!(run.code, Some(0), "{}", run.words);
     let faults = run.summary["faults"].as_array().expect("listed");
     let restored: BTreeMap<&str, bool> = faults
         .iter()

@@ -32,7 +32,10 @@ fn both_engines_measure_the_same_server_alike() {
     let (native, native_p50, ended) = measure("native");
     let (goose, goose_p50, other) = measure("goose");
     // Three seconds of ten users at twenty a second are 600; goose takes a moment to begin.
-    assert!(goose * 2 > native && goose < native * 2, "{native} {goose}\n{ended}{other}");
+    assert!(
+        goose * 10 > native * 7 && goose * 10 < native * 13,
+        "{native} {goose}\n{ended}{other}"
+    );
     assert!((native_p50 - goose_p50).abs() < 0.5 * native_p50, "{native_p50} {goose_p50}");
     assert!(native_p50 >= 50.0 && goose_p50 >= 50.0, "{native_p50} {goose_p50}");
 }
@@ -45,7 +48,7 @@ fn users_of_goose_ramp_up_and_end_with_the_profile() {
     let yaml = scenario(server.start(), load);
     let ended = Run::new(&world, &yaml).set("engine=goose").finish().exits_one_of(&[0, 3]);
     let seconds = by_second(&ended, "journeys_due");
-    assert!(seconds[0] >= 1 && seconds[2] > 2 * seconds[0], "{seconds:?}\n{ended}");
+    assert!(seconds[0] >= 5 && seconds[2] > 3 * seconds[0], "{seconds:?}\n{ended}");
     assert_eq!(seconds.iter().skip(3).sum::<u64>(), 0, "nobody begins after the end\n{ended}");
     assert_eq!(sum(&ended, "journeys_not_ok"), 0, "{ended}");
 }

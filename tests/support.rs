@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A run that needs more looks than this hangs: two minutes.
 const LOOKS: usize = 6_000;
 
-/// Looks until a process that has been told to end must have ended: ten seconds.
-const AFTERMATH: usize = 500;
+/// Looks until a process that has been told to end must have ended: two seconds.
+const AFTERMATH: usize = 100;
 
 /// The files that every run leaves in its directory.
 pub(crate) const FILES: [&str; 10] = [
